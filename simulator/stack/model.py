@@ -1,0 +1,159 @@
+"""The stack as the simulator sees it: what a template describes, resolved and frozen.
+
+Strings that name a place (a queue URL, `wss://{api}.execute-api.…`) stand here as AWS would write them; only
+`simulator.stack.localise` turns them into addresses on this machine, once those are known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A DynamoDB table."""
+
+    logical_id: str
+    name: str
+    create_request: Mapping[str, Any]
+    """Keyword arguments of boto3's `create_table`, `TableName` included."""
+    ttl_attribute: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """An SQS queue."""
+
+    logical_id: str
+    name: str
+    url: str
+    """As AWS would write it: `https://sqs.{region}.amazonaws.com/{account}/{name}`."""
+    arn: str
+    attributes: Mapping[str, str]
+    """Attributes of boto3's `create_queue` (all strings), without RedrivePolicy."""
+    dead_letter_queue: str | None = None
+    """Name of the dead-letter queue, if any."""
+    max_receive_count: int | None = None
+    fifo: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A Lambda function (Python runtimes only)."""
+
+    logical_id: str
+    name: str
+    arn: str
+    handler: str
+    """`module.path.function`, relative to `code_dir`."""
+    runtime: str
+    code_dir: Path
+    timeout_s: int = 3
+    memory_mb: int = 128
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """The template's variables, addresses still in AWS spelling."""
+    reserved_concurrency: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WebSocketRoute:
+    """One route of a WebSocket API."""
+
+    key: str
+    """`$connect`, `$disconnect`, `$default` or a custom key."""
+    function: str
+    """Name of the function behind it."""
+    timeout_ms: int = 29_000
+    route_response: bool = False
+    """True when the route sends the handler's `body` back (M12)."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebSocketApi:
+    """A WebSocket API with its one stage."""
+
+    logical_id: str
+    api_id: str
+    """Ten lower-case letters and digits."""
+    name: str
+    stage: str
+    route_selection_expression: str
+    routes: Mapping[str, WebSocketRoute]
+    stage_variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRoute:
+    """One route of an HTTP API."""
+
+    method: str
+    """Upper case, or `ANY`."""
+    path: str
+    """`/vendors`, `/vendors/{id}`, `/{proxy+}`; `$default` (with method `ANY`) for the catch-all route."""
+    function: str
+    payload_format: Literal["1.0", "2.0"] = "2.0"
+    timeout_ms: int = 30_000
+
+
+@dataclass(frozen=True, slots=True)
+class Cors:
+    """CORS configuration of an HTTP API; empty tuples and None mean not configured."""
+
+    allow_origins: tuple[str, ...] = ()
+    allow_methods: tuple[str, ...] = ()
+    allow_headers: tuple[str, ...] = ()
+    expose_headers: tuple[str, ...] = ()
+    max_age_s: int | None = None
+    allow_credentials: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HttpApi:
+    """An HTTP API with its one stage."""
+
+    logical_id: str
+    api_id: str
+    name: str
+    stage: str
+    """`$default`, or a name that becomes the first path segment."""
+    routes: tuple[HttpRoute, ...]
+    cors: Cors | None = None
+    stage_variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """An SQS event source mapping."""
+
+    logical_id: str
+    queue: str
+    """Queue name."""
+    function: str
+    """Function name."""
+    batch_size: int = 10
+    batching_window_s: int = 0
+    report_batch_item_failures: bool = False
+    maximum_concurrency: int | None = None
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Everything one template describes that the simulator can run. Names are unique within their kind."""
+
+    template: Path
+    region: str
+    account_id: str
+    tables: tuple[Table, ...]
+    queues: tuple[Queue, ...]
+    functions: tuple[Function, ...]
+    websocket_apis: tuple[WebSocketApi, ...]
+    http_apis: tuple[HttpApi, ...]
+    triggers: tuple[Trigger, ...]
+    outputs: Mapping[str, str]
+    """Output name to value, addresses still in AWS spelling."""
+    warnings: tuple[str, ...] = ()
+    """One sentence for each resource or property that is accepted but has no effect here."""
