@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any
 
 import httptools
 
@@ -61,14 +61,40 @@ def encode_response(status: int, headers: Iterable[Header], body: bytes = b"", *
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace") + body
 
 
-class Connections(Protocol):
-    """Where open connections are kept, so that a server can close them."""
+class OpenConnections:
+    """The connections a server has open, so that it can close them and wait until they are gone."""
 
-    def add(self, connection: HttpConnection, /) -> None:
+    def __init__(self) -> None:
+        self._open: set[HttpConnection] = set()
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    def __iter__(self) -> Iterator[HttpConnection]:
+        return iter(tuple(self._open))
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def add(self, connection: HttpConnection) -> None:
         """Remember an open connection."""
+        self._open.add(connection)
+        self._empty.clear()
 
-    def discard(self, connection: HttpConnection, /) -> None:
+    def discard(self, connection: HttpConnection) -> None:
         """Forget a closed one."""
+        self._open.discard(connection)
+        if not self._open:
+            self._empty.set()
+
+    async def drain(self, timeout_s: float) -> None:
+        """Wait until all have closed; cut off those that have not after `timeout_s`."""
+        try:
+            await asyncio.wait_for(self._empty.wait(), timeout_s)
+        except TimeoutError:
+            for connection in self:
+                if connection.transport is not None:
+                    connection.transport.abort()
+            await self._empty.wait()
 
 
 class HttpConnection(asyncio.Protocol):
@@ -76,7 +102,7 @@ class HttpConnection(asyncio.Protocol):
 
     max_body_bytes = MAX_BODY_BYTES
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: OpenConnections) -> None:
         self._connections = connections
         self._transport: asyncio.Transport | None = None
         self._waiting: deque[HttpRequest] = deque()
@@ -110,6 +136,11 @@ class HttpConnection(asyncio.Protocol):
             return
         self._busy = False
         self._next()
+
+    def end(self) -> None:
+        """The server stops: close once what was written has left."""
+        if self._transport is not None:
+            self._transport.close()
 
     @property
     def transport(self) -> asyncio.Transport | None:

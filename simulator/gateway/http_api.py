@@ -1,0 +1,386 @@
+"""The rules of one HTTP API: which route, which event, which answer (section 5 of the contract, P rows). Pure."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+from simulator.gateway.proxy_result import Failure, Outcome, ProxyResult, parse_proxy_result, read_proxy_result
+from simulator.gateway.websocket_events import clf_time
+from simulator.http11 import Header, HttpRequest
+from simulator.stack.model import Cors, HttpApi, HttpRoute
+
+DEFAULT_STAGE = "$default"
+
+_TEXT_TYPES = (
+    "text/",
+    "application/json",
+    "application/javascript",
+    "application/xml",
+    "application/x-www-form-urlencoded",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """An answer for the client."""
+
+    status: int
+    headers: tuple[Header, ...] = ()
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class InvokeHttpRoute:
+    """Invoke a function and answer with what `answer_for` makes of it."""
+
+    route: HttpRoute
+    payload: bytes
+    request_id: str
+
+
+class HttpApiRules:
+    """One HTTP API with its stage."""
+
+    def __init__(self, api: HttpApi, account_id: str, domain_name: str) -> None:
+        self._api = api
+        self._account_id = account_id
+        self._domain_name = domain_name
+
+    def handle(
+        self, request: HttpRequest, source_ip: str, request_id: str, now_ms: int
+    ) -> HttpAnswer | InvokeHttpRoute:
+        """What to do with a request: answer it (preflight, 404) or invoke the function of its route."""
+        path, _, raw_query = request.target.partition("?")
+        inner = self._inside_stage(path)
+        if inner is None:
+            return self._with_cors(request, not_found(request_id))
+        preflight = self._preflight(request, request_id)
+        if preflight is not None:
+            return preflight
+        match = match_route(self._api.routes, request.method, inner)
+        if match is None:
+            return self._with_cors(request, not_found(request_id))
+        route, parameters = match
+        build = _event_1_0 if route.payload_format == "1.0" else _event_2_0
+        event = build(self, request, route, parameters, path, raw_query, source_ip, request_id, now_ms)
+        return InvokeHttpRoute(route, json.dumps(event, separators=(",", ":")).encode(), request_id)
+
+    def answer_for(self, request: HttpRequest, invoked: InvokeHttpRoute, outcome: Failure | bytes) -> HttpAnswer:
+        """The answer to a request whose function is done; `outcome` is its payload or why there is none (P05–P09)."""
+        if outcome is Failure.TIMEOUT:
+            answer = _error(503, "Service Unavailable", invoked.request_id)
+        elif isinstance(outcome, Failure):
+            answer = _error(500, "Internal Server Error", invoked.request_id)
+        else:
+            answer = _success(_read(outcome, invoked.route.payload_format), invoked.request_id)
+        return self._with_cors(request, answer)
+
+    def has_route(self, request: HttpRequest) -> bool:
+        """Whether some route would take the request."""
+        inner = self._inside_stage(request.target.partition("?")[0])
+        return inner is not None and match_route(self._api.routes, request.method, inner) is not None
+
+    # -- inside ----------------------------------------------------------------------------------------------------
+
+    def _inside_stage(self, path: str) -> str | None:
+        """The decoded path below the stage, or None when another stage was named (P03, P10)."""
+        if self._api.stage == DEFAULT_STAGE:
+            return unquote(path)
+        first, _, rest = path.removeprefix("/").partition("/")
+        return "/" + unquote(rest) if unquote(first) == self._api.stage else None
+
+    def _preflight(self, request: HttpRequest, request_id: str) -> HttpAnswer | None:
+        """The gateway's own answer to a CORS preflight: no route, no function (P12, P13)."""
+        cors = self._api.cors
+        if cors is None or request.method != "OPTIONS":
+            return None
+        origin, wanted = request.header("origin"), request.header("access-control-request-method")
+        headers: list[Header] = [("apigw-requestid", request_id)]
+        if origin is not None and wanted is not None and _allows(cors, origin):
+            headers += _cors_headers(cors, origin)
+            if cors.allow_methods:
+                headers.append(("access-control-allow-methods", ",".join(cors.allow_methods)))
+            if cors.allow_headers:
+                headers.append(("access-control-allow-headers", ",".join(cors.allow_headers)))
+            if cors.max_age_s is not None:
+                headers.append(("access-control-max-age", str(cors.max_age_s)))
+        return HttpAnswer(204, tuple(headers))
+
+    def _with_cors(self, request: HttpRequest, answer: HttpAnswer) -> HttpAnswer:
+        """Configured CORS headers replace the handler's own (P12), and appear only when Origin was sent (P13)."""
+        cors = self._api.cors
+        if cors is None:
+            return answer
+        headers = [header for header in answer.headers if not header[0].lower().startswith("access-control-")]
+        origin = request.header("origin")
+        if origin is not None and _allows(cors, origin):
+            headers += _cors_headers(cors, origin)
+            if cors.expose_headers:
+                headers.append(("access-control-expose-headers", ",".join(cors.expose_headers)))
+        return HttpAnswer(answer.status, tuple(headers), answer.body)
+
+    def common_context(self, request_id: str) -> dict[str, Any]:
+        """What `requestContext` says alike in both formats."""
+        return {
+            "accountId": self._account_id,
+            "apiId": self._api.api_id,
+            "domainName": self._domain_name,
+            "domainPrefix": self._domain_name.split(".", 1)[0].split(":", 1)[0],
+            "requestId": request_id,
+            "stage": self._api.stage,
+        }
+
+    @property
+    def stage_variables(self) -> Mapping[str, str]:
+        """The stage's variables."""
+        return self._api.stage_variables
+
+
+def not_found(request_id: str) -> HttpAnswer:
+    """No route or stage: also for a wrong method on a known path, there is no 405 (P10)."""
+    return _error(404, "Not Found", request_id)
+
+
+def match_route(routes: Sequence[HttpRoute], method: str, path: str) -> tuple[HttpRoute, dict[str, str]] | None:
+    """The route for a decoded path and its path parameters (P11).
+
+    Exact paths beat paths with parameters, those beat a greedy `{proxy+}`, and `$default` comes last; at equal paths a
+    named method beats `ANY`.
+    """
+    best: tuple[tuple[int, int, int], HttpRoute, dict[str, str]] | None = None
+    for route in routes:
+        if route.method not in (method, "ANY"):
+            continue
+        found = _match_path(route.path, path)
+        if found is None:
+            continue
+        specificity, parameters = found
+        rank = (*specificity, 1 if route.method == method else 0)
+        if best is None or rank > best[0]:
+            best = (rank, route, parameters)
+    return None if best is None else best[1:]
+
+
+def _match_path(pattern: str, path: str) -> tuple[tuple[int, int], dict[str, str]] | None:
+    """How specific the match is (kind, literal segments) and the parameters, or None."""
+    if pattern == DEFAULT_STAGE:
+        return (0, 0), {}
+    wanted = pattern.strip("/").split("/")
+    given = path.strip("/").split("/")
+    parameters: dict[str, str] = {}
+    literals = 0
+    for index, piece in enumerate(wanted):
+        if piece.startswith("{") and piece.endswith("+}"):
+            rest = given[index:]
+            if not rest or rest == [""]:
+                return None
+            parameters[piece[1:-2]] = "/".join(rest)
+            return (1, literals), parameters
+        if index >= len(given):
+            return None
+        if piece.startswith("{") and piece.endswith("}"):
+            if not given[index]:
+                return None
+            parameters[piece[1:-1]] = given[index]
+        elif piece == given[index]:
+            literals += 1
+        else:
+            return None
+    if len(given) != len(wanted):
+        return None
+    return (2 if parameters else 3, literals), parameters
+
+
+def _event_2_0(
+    rules: HttpApiRules,
+    request: HttpRequest,
+    route: HttpRoute,
+    parameters: dict[str, str],
+    path: str,
+    raw_query: str,
+    source_ip: str,
+    request_id: str,
+    now_ms: int,
+) -> dict[str, Any]:
+    """Payload format 2.0: absent parts are left out (P01); repeated headers and values are joined (P02)."""
+    cookies = [cookie.strip() for value in _all(request, "cookie") for cookie in value.split(";")]
+    headers: dict[str, str] = {}
+    for name, value in request.headers:
+        key = name.lower()
+        if key != "cookie":
+            headers[key] = f"{headers[key]},{value}" if key in headers else value
+    event: dict[str, Any] = {
+        "version": "2.0",
+        "routeKey": _route_key(route),
+        "rawPath": unquote(path),
+        "rawQueryString": raw_query,
+        "headers": headers,
+        "requestContext": {
+            **rules.common_context(request_id),
+            "http": {
+                "method": request.method,
+                "path": unquote(path),
+                "protocol": "HTTP/1.1",
+                "sourceIp": source_ip,
+                "userAgent": headers.get("user-agent", ""),
+            },
+            "routeKey": _route_key(route),
+            "time": clf_time(now_ms),
+            "timeEpoch": now_ms,
+        },
+    }
+    if cookies:
+        event["cookies"] = cookies
+    query: dict[str, str] = {}
+    for name, value in parse_qsl(raw_query, keep_blank_values=True):
+        query[name] = f"{query[name]},{value}" if name in query else value
+    if query:
+        event["queryStringParameters"] = query
+    if parameters:
+        event["pathParameters"] = parameters
+    if rules.stage_variables:
+        event["stageVariables"] = dict(rules.stage_variables)
+    if request.body:
+        event["body"], event["isBase64Encoded"] = _encode_body(request)
+    else:
+        event["isBase64Encoded"] = False
+    return event
+
+
+def _event_1_0(
+    rules: HttpApiRules,
+    request: HttpRequest,
+    route: HttpRoute,
+    parameters: dict[str, str],
+    path: str,
+    raw_query: str,
+    source_ip: str,
+    request_id: str,
+    now_ms: int,
+) -> dict[str, Any]:
+    """Payload format 1.0: absent parts are null (P04)."""
+    multi_headers = _group(request.headers)
+    multi_query = _group(parse_qsl(raw_query, keep_blank_values=True))
+    body, encoded = _encode_body(request) if request.body else (None, False)
+    resource = route.path
+    identity = dict.fromkeys(
+        (
+            "accessKey",
+            "accountId",
+            "caller",
+            "cognitoAmr",
+            "cognitoAuthenticationProvider",
+            "cognitoAuthenticationType",
+            "cognitoIdentityId",
+            "cognitoIdentityPoolId",
+            "principalOrgId",
+            "user",
+        )
+    )
+    return {
+        "version": "1.0",
+        "resource": resource,
+        "path": unquote(path),
+        "httpMethod": request.method,
+        "headers": {name: values[-1] for name, values in multi_headers.items()},
+        "multiValueHeaders": multi_headers,
+        "queryStringParameters": {name: values[-1] for name, values in multi_query.items()} or None,
+        "multiValueQueryStringParameters": multi_query or None,
+        "requestContext": {
+            **rules.common_context(request_id),
+            "extendedRequestId": request_id,
+            "httpMethod": request.method,
+            "identity": {**identity, "sourceIp": source_ip, "userAgent": request.header("user-agent") or ""},
+            "path": unquote(path),
+            "protocol": "HTTP/1.1",
+            "requestTime": clf_time(now_ms),
+            "requestTimeEpoch": now_ms,
+            "resourceId": _route_key(route),
+            "resourcePath": resource,
+        },
+        "pathParameters": parameters or None,
+        "stageVariables": dict(rules.stage_variables) or None,
+        "body": body,
+        "isBase64Encoded": encoded,
+    }
+
+
+def _read(payload: bytes, payload_format: str) -> Outcome:
+    """A handler's payload as a proxy result; format 2.0 may also return any JSON at all (P05)."""
+    if payload_format == "1.0":
+        return parse_proxy_result(payload)
+    try:
+        result = json.loads(payload)
+    except ValueError:
+        return Failure.MALFORMED
+    if isinstance(result, dict) and "statusCode" in result:
+        return read_proxy_result(result)
+    body = result.encode() if isinstance(result, str) else payload
+    return ProxyResult(200, {"content-type": "application/json"}, body=body)
+
+
+def _success(outcome: Outcome, request_id: str) -> HttpAnswer:
+    if isinstance(outcome, Failure):
+        return _error(500, "Internal Server Error", request_id)
+    headers = [(name, value) for name, value in outcome.headers.items() if name.lower() not in _OURS]
+    for name, values in outcome.multi_value_headers.items():
+        if name.lower() not in _OURS:
+            headers = [header for header in headers if header[0].lower() != name.lower()]
+            headers += [(name, value) for value in values]
+    if not any(name.lower() == "content-type" for name, _ in headers):
+        headers.append(("content-type", "text/plain;charset=utf-8"))
+    headers += [("set-cookie", cookie) for cookie in outcome.cookies]
+    headers.append(("apigw-requestid", request_id))
+    return HttpAnswer(outcome.status, tuple(headers), outcome.body)
+
+
+_OURS = {"content-length", "connection", "transfer-encoding", "apigw-requestid"}
+"""Headers that are the gateway's business; a handler cannot break the framing with them."""
+
+
+def _error(status: int, message: str, request_id: str) -> HttpAnswer:
+    body = json.dumps({"message": message}, separators=(",", ":")).encode()
+    return HttpAnswer(status, (("content-type", "application/json"), ("apigw-requestid", request_id)), body)
+
+
+def _route_key(route: HttpRoute) -> str:
+    return DEFAULT_STAGE if route.path == DEFAULT_STAGE else f"{route.method} {route.path}"
+
+
+def _encode_body(request: HttpRequest) -> tuple[str, bool]:
+    """Text bodies as text, all others as base64."""
+    content_type = (request.header("content-type") or "").lower()
+    if content_type.startswith(_TEXT_TYPES):
+        try:
+            return request.body.decode(), False
+        except UnicodeDecodeError:
+            pass
+    return base64.b64encode(request.body).decode(), True
+
+
+def _allows(cors: Cors, origin: str) -> bool:
+    return "*" in cors.allow_origins or origin in cors.allow_origins
+
+
+def _cors_headers(cors: Cors, origin: str) -> list[Header]:
+    any_origin = "*" in cors.allow_origins and not cors.allow_credentials
+    headers: list[Header] = [("access-control-allow-origin", "*" if any_origin else origin)]
+    if cors.allow_credentials:
+        headers.append(("access-control-allow-credentials", "true"))
+    return headers
+
+
+def _all(request: HttpRequest, name: str) -> list[str]:
+    return [value for key, value in request.headers if key.lower() == name]
+
+
+def _group(pairs: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
+    result: dict[str, list[str]] = {}
+    for name, value in pairs:
+        result.setdefault(name, []).append(value)
+    return result

@@ -1,0 +1,99 @@
+"""What a handler's return value means to API Gateway (Lambda proxy integration)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import enum
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+class Failure(enum.Enum):
+    """Why there is no usable result."""
+
+    ERROR = "the function raised, timed out or died"
+    MALFORMED = "the result is not a proxy result"
+    REFUSED = "the Lambda API refused the invocation"
+    TIMEOUT = "the integration timeout passed"
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyResult:
+    """A well-formed proxy result."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    multi_value_headers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    cookies: tuple[str, ...] = ()
+    body: bytes = b""
+
+
+Outcome = ProxyResult | Failure
+"""What became of an invocation whose result matters."""
+
+_LOWEST_STATUS, _HIGHEST_STATUS = 200, 599
+
+
+def parse_proxy_result(payload: bytes) -> Outcome:
+    """Read a handler's JSON result that must carry `statusCode` (H04, H05, P06, P07)."""
+    try:
+        result = json.loads(payload)
+    except ValueError:
+        return Failure.MALFORMED
+    if not isinstance(result, dict):
+        return Failure.MALFORMED
+    return read_proxy_result(result)
+
+
+def read_proxy_result(result: Mapping[str, Any]) -> Outcome:
+    """The same for a result that is already decoded."""
+    status = _status(result.get("statusCode"))
+    if status is None:
+        return Failure.MALFORMED
+    headers = result.get("headers") or {}
+    multi = result.get("multiValueHeaders") or {}
+    cookies = result.get("cookies") or []
+    if not isinstance(headers, dict) or not isinstance(multi, dict) or not isinstance(cookies, list):
+        return Failure.MALFORMED
+    if any(not isinstance(values, list) for values in multi.values()):
+        return Failure.MALFORMED
+    body = _body(result.get("body"), encoded=result.get("isBase64Encoded") is True)
+    if body is None:
+        return Failure.MALFORMED
+    return ProxyResult(
+        status=status,
+        headers={str(name): _header_value(value) for name, value in headers.items()},
+        multi_value_headers={str(name): tuple(map(_header_value, values)) for name, values in multi.items()},
+        cookies=tuple(map(_header_value, cookies)),
+        body=body,
+    )
+
+
+def _status(value: Any) -> int | None:
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return value if _LOWEST_STATUS <= value <= _HIGHEST_STATUS else None
+
+
+def _body(value: Any, *, encoded: bool) -> bytes | None:
+    if value is None:
+        return b""
+    if not isinstance(value, str):
+        return None
+    if not encoded:
+        return value.encode("utf-8", "surrogatepass")
+    try:
+        return base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+
+
+def _header_value(value: Any) -> str:
+    """One header line: a handler must not be able to start another (CR and LF become spaces)."""
+    text = value if isinstance(value, str) else json.dumps(value)
+    return " ".join(text.splitlines()) if "\n" in text or "\r" in text else text

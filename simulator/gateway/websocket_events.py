@@ -1,0 +1,150 @@
+"""The events a WebSocket route's function receives: one builder per kind, pure functions of what happened (E01–E13).
+
+Keys that AWS leaves out are left out, not null. Samples of each kind stand in `tests/events/`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from simulator.http11 import Header
+
+_NOT_PASSED_ON = {"connection", "upgrade"}
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+@dataclass(frozen=True, slots=True)
+class ApiFacts:
+    """What every event of one API's stage says alike."""
+
+    api_id: str
+    domain_name: str
+    """Host and port: with `stage` it makes the callback URL `https://{domainName}/{stage}` (E13)."""
+    stage: str
+    stage_variables: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionFacts:
+    """What every event of one connection says alike."""
+
+    connection_id: str
+    connected_at_ms: int
+    """Constant for the connection's life (E04)."""
+    source_ip: str
+    user_agent: str | None
+
+
+def clf_time(epoch_ms: int) -> str:
+    """`requestTime`: Common Log Format in UTC, `09/Feb/2024:18:11:43 +0000` (E04), whatever the locale."""
+    moment = time.gmtime(epoch_ms // 1000)
+    return (
+        f"{moment.tm_mday:02d}/{_MONTHS[moment.tm_mon - 1]}/{moment.tm_year}:"
+        f"{moment.tm_hour:02d}:{moment.tm_min:02d}:{moment.tm_sec:02d} +0000"
+    )
+
+
+def connect_event(
+    api: ApiFacts,
+    connection: ConnectionFacts,
+    *,
+    headers: Sequence[Header],
+    query: Sequence[tuple[str, str]],
+    request_id: str,
+    trace_id: str,
+    now_ms: int,
+) -> dict[str, Any]:
+    """The `$connect` event. Query keys exist only when a query was sent (E07)."""
+    multi_headers = _multi(_forwarded_headers(headers, connection.source_ip, trace_id))
+    event: dict[str, Any] = {
+        "headers": {name: values[-1] for name, values in multi_headers.items()},
+        "multiValueHeaders": multi_headers,
+    }
+    if query:
+        multi_query = _multi(query)
+        event["queryStringParameters"] = {name: values[-1] for name, values in multi_query.items()}
+        event["multiValueQueryStringParameters"] = multi_query
+    context = _context(api, connection, "$connect", "CONNECT", request_id, now_ms)
+    return _finish(event, api, context)
+
+
+def message_event(
+    api: ApiFacts,
+    connection: ConnectionFacts,
+    *,
+    route_key: str,
+    body: str,
+    message_id: str,
+    request_id: str,
+    now_ms: int,
+) -> dict[str, Any]:
+    """A message's event: no headers and no query string (E09); `routeKey` is the selected one (E05)."""
+    context = _context(api, connection, route_key, "MESSAGE", request_id, now_ms)
+    context["messageId"] = message_id
+    event = _finish({}, api, context)
+    event["body"] = body
+    return event
+
+
+def disconnect_event(
+    api: ApiFacts, connection: ConnectionFacts, *, code: int, reason: str, request_id: str, now_ms: int
+) -> dict[str, Any]:
+    """The `$disconnect` event: synthetic headers (E10), status code and reason (E11)."""
+    headers = {"Host": api.domain_name, "x-api-key": "", "X-Forwarded-For": "", "x-restapi": ""}
+    context = _context(api, connection, "$disconnect", "DISCONNECT", request_id, now_ms)
+    context["disconnectStatusCode"] = code
+    context["disconnectReason"] = reason
+    return _finish({"headers": headers, "multiValueHeaders": _multi(headers.items())}, api, context)
+
+
+def _finish(event: dict[str, Any], api: ApiFacts, context: dict[str, Any]) -> dict[str, Any]:
+    if api.stage_variables:
+        event["stageVariables"] = dict(api.stage_variables)
+    event["requestContext"] = context
+    event["isBase64Encoded"] = False
+    return event
+
+
+def _context(
+    api: ApiFacts, connection: ConnectionFacts, route_key: str, event_type: str, request_id: str, now_ms: int
+) -> dict[str, Any]:
+    identity = {"sourceIp": connection.source_ip}
+    if connection.user_agent is not None:
+        identity["userAgent"] = connection.user_agent
+    return {
+        "routeKey": route_key,
+        "eventType": event_type,
+        "extendedRequestId": request_id,
+        "requestTime": clf_time(now_ms),
+        "messageDirection": "IN",
+        "stage": api.stage,
+        "connectedAt": connection.connected_at_ms,
+        "requestTimeEpoch": now_ms,
+        "identity": identity,
+        "requestId": request_id,
+        "domainName": api.domain_name,
+        "connectionId": connection.connection_id,
+        "apiId": api.api_id,
+    }
+
+
+def _forwarded_headers(headers: Sequence[Header], source_ip: str, trace_id: str) -> list[Header]:
+    """The client's headers as API Gateway passes them on (E08)."""
+    passed = [(name, value) for name, value in headers if name.lower() not in _NOT_PASSED_ON]
+    passed += [
+        ("X-Amzn-Trace-Id", trace_id),
+        ("X-Forwarded-For", source_ip),
+        ("X-Forwarded-Port", "443"),
+        ("X-Forwarded-Proto", "https"),
+    ]
+    return passed
+
+
+def _multi(pairs: Any) -> dict[str, list[str]]:
+    result: dict[str, list[str]] = {}
+    for name, value in pairs:
+        result.setdefault(name, []).append(value)
+    return result
