@@ -1,0 +1,372 @@
+import json
+import threading
+import time
+
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
+
+from tracker import send_vendor
+from tracker.errors import ConfigurationError, InvalidEventError, PostFailedError, PostForbiddenError
+
+NO_FAILURES = {"batchItemFailures": []}
+
+
+def failed(*numbers):
+    return {"batchItemFailures": [{"itemIdentifier": f"m{number}"} for number in numbers]}
+
+
+@pytest.fixture
+def at_once(monkeypatch):
+    """No rests between attempts."""
+    monkeypatch.setattr("tracker.fanout.broadcast.random.uniform", lambda low, high: 0.0)
+
+
+def test_every_viewer_gets_every_update_as_it_is(viewers, connections_api, batch, make_update, context):
+    viewers("a=", "b=", "c=")
+    event = batch(json.dumps(make_update(1), indent=1), make_update(2, "18"))
+    assert send_vendor.handler(event, context()) == NO_FAILURES
+    bodies = [record["body"].encode() for record in event["Records"]]
+    assert {c: connections_api.bodies(c) for c in ("a=", "b=", "c=")} == dict.fromkeys(("a=", "b=", "c="), bodies)
+
+
+def test_the_sample_event_goes_out(viewers, connections_api, sample, context):
+    viewers("a=")
+    event = sample("sqs_batch")
+    assert send_vendor.handler(event, context()) == NO_FAILURES
+    assert connections_api.bodies("a=") == [record["body"].encode() for record in event["Records"]]
+
+
+def test_updates_go_out_in_the_order_of_their_snowflakes(viewers, connections_api, batch, make_update, context):
+    viewers("a=")
+    assert send_vendor.handler(batch(make_update(3), make_update(1), make_update(2)), context()) == NO_FAILURES
+    assert [json.loads(body)["id"][-1] for body in connections_api.bodies("a=")] == ["1", "2", "3"]
+
+
+def test_an_update_that_came_twice_goes_out_once(viewers, connections_api, batch, make_update, context):
+    viewers("a=")
+    assert send_vendor.handler(batch(make_update(1), make_update(1)), context()) == NO_FAILURES
+    assert len(connections_api.bodies("a=")) == 1
+
+
+def test_with_nobody_watching_a_batch_is_done(viewers, connections_api, batch, make_update, context):
+    assert send_vendor.handler(batch(make_update(1)), context()) == NO_FAILURES
+    assert connections_api.posts == []
+
+
+def test_an_empty_batch_is_done(environment, context):
+    assert send_vendor.handler({"Records": []}, context()) == NO_FAILURES
+
+
+def test_what_is_no_update_is_reported_and_blocks_nothing(viewers, connections_api, batch, make_update, context):
+    viewers("a=")
+    wrong = make_update(2)
+    wrong["geo"]["coordinates"]["lat"] = 91
+    event = batch("not json", make_update(1), wrong, make_update(3))
+    assert send_vendor.handler(event, context()) == failed(0, 2)
+    assert len(connections_api.bodies("a=")) == 2
+
+
+@pytest.mark.parametrize("status", [410, 400])
+def test_the_row_of_a_gone_connection_is_removed(viewers, connections_api, batch, make_update, context, rows, status):
+    viewers("a=", "gone=", "b=")
+    connections_api.script["gone="] = [status]
+    assert send_vendor.handler(batch(make_update(1), make_update(2)), context()) == NO_FAILURES
+    assert set(rows()) == {"a=", "b="}
+    assert len(connections_api.bodies("gone=")) == 1
+    assert len(connections_api.bodies("b=")) == 2
+
+
+def test_a_connection_whose_handshake_is_under_way_gets_the_update(
+    viewers, connections_api, batch, make_update, context, rows
+):
+    """(C15): `$connect` has written the row but has not returned."""
+    viewers("new=", connected_at_ms=time.time_ns() // 1_000_000)
+    connections_api.script["new="] = [410]
+    assert send_vendor.handler(batch(make_update(1)), context()) == NO_FAILURES
+    assert ("new=", 200) in connections_api.answered
+    assert set(rows()) == {"new="}
+
+
+def test_a_young_connection_that_is_gone_is_removed(viewers, connections_api, batch, make_update, context, rows):
+    viewers("new=", connected_at_ms=time.time_ns() // 1_000_000)
+    connections_api.fallback = 410
+    assert send_vendor.handler(batch(make_update(1)), context()) == NO_FAILURES
+    assert rows() == {}
+
+
+def test_a_row_that_cannot_be_removed_does_not_fail_the_update(
+    viewers, connections_api, batch, make_update, context, monkeypatch
+):
+    viewers("gone=")
+    connections_api.script["gone="] = [410]
+
+    def denied(table, connection_id):
+        raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "DeleteItem")
+
+    monkeypatch.setattr(send_vendor, "dynamodb_remove_connection", denied)
+    assert send_vendor.handler(batch(make_update(1)), context()) == NO_FAILURES
+
+
+@pytest.mark.parametrize("steps", [[429], [500], [503, 429, 502], ["drop"], [408]], ids=str)
+def test_what_passes_is_tried_again(viewers, connections_api, batch, make_update, context, at_once, rows, steps):
+    viewers("a=")
+    connections_api.script["a="] = list(steps)
+    assert send_vendor.handler(batch(make_update(1)), context()) == NO_FAILURES
+    assert connections_api.answered[-1] == ("a=", 200)
+    assert set(rows()) == {"a="}
+
+
+def test_an_update_that_one_connection_could_not_be_given_is_reported(
+    viewers, connections_api, batch, make_update, context, at_once
+):
+    viewers("a=", "busy=")
+    connections_api.script["busy="] = [429] * 10
+    event = batch(make_update(1, "17"), make_update(2, "18"))
+    assert send_vendor.handler(event, context()) == failed(0)
+    assert len(connections_api.bodies("a=")) == 2
+    assert [json.loads(body)["userId"] for body in connections_api.bodies("busy=")] == ["17"] * 10 + ["18"]
+
+
+def test_later_updates_of_the_same_vendor_wait_for_the_one_that_failed(
+    viewers, connections_api, batch, make_update, context, at_once
+):
+    viewers("busy=")
+    connections_api.script["busy="] = [429] * 10
+    assert send_vendor.handler(batch(make_update(1), make_update(2)), context()) == failed(0, 1)
+    assert {json.loads(body)["id"][-1] for body in connections_api.bodies("busy=")} == {"1"}
+
+
+def test_what_there_was_no_time_for_is_reported(viewers, connections_api, batch, make_update, context):
+    viewers("a=", "stuck=")
+    connections_api.script["stuck="] = [threading.Event()]
+    assert send_vendor.handler(batch(make_update(1)), context(1_500)) == failed(0)
+    assert ("a=", 200) in connections_api.answered
+
+
+def test_without_time_to_read_the_table_everything_is_reported(viewers, connections_api, batch, make_update, context):
+    viewers("a=")
+    assert send_vendor.handler(batch(make_update(1), "not json"), context(0)) == failed(1, 0)
+    assert connections_api.posts == []
+
+
+def test_a_connection_that_does_not_answer_holds_up_nobody_else(
+    viewers, connections_api, batch, make_update, context, monkeypatch
+):
+    monkeypatch.setenv("FANOUT_CONNECTIONS", "2")
+    stuck = threading.Event()
+    viewers("a=", "b=", "c=", "stuck=")
+    connections_api.script["stuck="] = [stuck]
+    results = []
+    thread = threading.Thread(
+        target=lambda: results.append(send_vendor.handler(batch(make_update(1), make_update(2)), context()))
+    )
+    thread.start()
+    try:
+        deadline = time.monotonic() + 10
+        while len(connections_api.answered) < 6 and time.monotonic() < deadline:
+            thread.join(0.01)
+        assert sorted(c for c, _ in connections_api.answered) == ["a=", "a=", "b=", "b=", "c=", "c="]
+        assert len(connections_api.bodies("stuck=")) == 1  # (M17): the second update waits for the first
+    finally:
+        stuck.set()
+        thread.join(10)
+    assert results == [NO_FAILURES]
+    assert len(connections_api.bodies("stuck=")) == 2
+
+
+def test_forbidden_fails_loudly(viewers, connections_api, batch, make_update, context, rows):
+    """(C11)"""
+    viewers("a=")
+    connections_api.fallback = 403
+    with pytest.raises(PostForbiddenError, match="execute-api:ManageConnections"):
+        send_vendor.handler(batch(make_update(1)), context())
+    assert set(rows()) == {"a="}
+
+
+@pytest.mark.parametrize(
+    "url", [None, "", "primary", "https://h/primary", "wss://x.execute-api.eu-west-1.amazonaws.com"]
+)
+def test_a_missing_or_malformed_url_fails_loudly(dynamodb, batch, make_update, context, monkeypatch, url):
+    if url is not None:
+        monkeypatch.setenv("AWS_WEBSOCKET_URL", url)
+    with pytest.raises(ConfigurationError, match="AWS_WEBSOCKET_URL"):
+        send_vendor.handler(batch(make_update(1)), context())
+
+
+def test_a_missing_table_fails_loudly(viewers, batch, make_update, context, monkeypatch):
+    monkeypatch.setenv("AWS_TABLE_NAME", "no-such-table")
+    with pytest.raises(ClientError, match="ResourceNotFound"):
+        send_vendor.handler(batch(make_update(1)), context())
+
+
+def test_connections_are_kept_from_one_invocation_to_the_next(viewers, connections_api, batch, make_update, context):
+    viewers("a=")
+    for number in range(3):
+        assert send_vendor.handler(batch(make_update(number)), context()) == NO_FAILURES
+    assert connections_api.sockets == 1
+
+
+def test_a_peer_that_closes_kept_connections_costs_no_update_and_no_wait(
+    viewers, connections_api, batch, make_update, context, monkeypatch
+):
+    def no_rest(low, high):
+        raise AssertionError("this is not worth a rest")
+
+    monkeypatch.setattr("tracker.fanout.broadcast.random.uniform", no_rest)
+    viewers("a=")
+    connections_api.script["a="] = ["last", "last", 200, "drop"]
+    for number in range(4):
+        assert send_vendor.handler(batch(make_update(number)), context()) == NO_FAILURES
+    assert connections_api.answered == [("a=", 200)] * 4
+
+
+def test_no_more_connections_are_used_than_asked_for(
+    viewers, connections_api, batch, make_update, context, monkeypatch
+):
+    monkeypatch.setenv("FANOUT_CONNECTIONS", "3")
+    viewers(*(f"c{number}=" for number in range(20)))
+    assert send_vendor.handler(batch(make_update(1), make_update(2)), context()) == NO_FAILURES
+    assert len(connections_api.posts) == 40
+    assert connections_api.sockets <= 3
+
+
+def test_handlers_may_run_in_several_threads(viewers, connections_api, batch, make_update, context):
+    viewers(*(f"c{number}=" for number in range(5)))
+    results = []
+    threads = [
+        threading.Thread(target=lambda n=n: results.append(send_vendor.handler(batch(make_update(n)), context())))
+        for n in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert results == [NO_FAILURES] * 4
+    assert len(connections_api.answered) == 20
+
+
+def test_posts_are_signed_for_the_api(viewers, connections_api, batch, make_update, context):
+    """What botocore would check on the other side, with the headers as they came (C02, C03)."""
+    viewers("Uz7QaeXyoAMCJ5g=")
+    send_vendor.handler(batch(make_update(1)), context())
+    (post,) = connections_api.posts
+    assert post.target == "/primary/@connections/Uz7QaeXyoAMCJ5g%3D"
+    assert "Content-Type" not in post.headers
+    request = AWSRequest("POST", f"http://{post.headers['Host']}{post.target}", data=post.body)
+    request.context["timestamp"] = request.headers["X-Amz-Date"] = post.headers["X-Amz-Date"]
+    request.headers["X-Amz-Security-Token"] = post.headers["X-Amz-Security-Token"]
+    signer = SigV4Auth(Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI", "token"), "execute-api", "us-east-1")
+    signature = signer.signature(signer.string_to_sign(request, signer.canonical_request(request)), request)
+    assert post.headers["Authorization"].endswith(f"Signature={signature}")
+
+
+def test_posts_go_over_tls_to_whom_the_ca_bundle_trusts(
+    dynamodb, tls_connections_api, certificate_authority, batch, make_update, context, monkeypatch, tmp_path, viewers
+):
+    bundle = tmp_path / "ca.pem"
+    certificate_authority.cert_pem.write_to_path(str(bundle))
+    viewers("a=")
+    monkeypatch.setenv("AWS_WEBSOCKET_URL", tls_connections_api.websocket_url)
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(bundle))
+    assert send_vendor.handler(batch(make_update(1), make_update(2)), context()) == NO_FAILURES
+    assert len(tls_connections_api.bodies("a=")) == 2
+    assert tls_connections_api.sockets == 1
+
+
+def test_posts_do_not_go_to_whom_nobody_vouches_for(
+    dynamodb, tls_connections_api, batch, make_update, context, monkeypatch, viewers, at_once
+):
+    viewers("a=")
+    monkeypatch.setenv("AWS_WEBSOCKET_URL", tls_connections_api.websocket_url)
+    assert send_vendor.handler(batch(make_update(1)), context()) == failed(0)
+    assert tls_connections_api.posts == []
+
+
+def test_a_ca_bundle_that_is_not_there_is_named(viewers, batch, make_update, context, monkeypatch):
+    viewers("a=")
+    monkeypatch.setenv("AWS_WEBSOCKET_URL", "wss://127.0.0.1:1/primary")
+    monkeypatch.setenv("AWS_CA_BUNDLE", "/nowhere/ca.pem")
+    with pytest.raises(ConfigurationError, match="AWS_CA_BUNDLE"):
+        send_vendor.handler(batch(make_update(1)), context())
+
+
+def test_a_gateway_that_is_not_there_fails_the_updates(viewers, batch, make_update, context, monkeypatch, at_once):
+    viewers("a=")
+    monkeypatch.setenv("AWS_WEBSOCKET_URL", "ws://127.0.0.1:1/primary")
+    assert send_vendor.handler(batch(make_update(1)), context()) == failed(0)
+
+
+def test_a_clients_message_is_refused_by_a_frame_to_the_client(viewers, connections_api, sample, context):
+    viewers("somebody-else=")
+    event = sample("websocket_message_sendvendor")
+    assert send_vendor.handler(event, context()) == {"statusCode": 200}
+    (post,) = connections_api.posts
+    assert post.connection_id == event["requestContext"]["connectionId"]
+    frame = json.loads(post.body)
+    assert (frame["action"], frame["requestId"]) == ("sendvendor", event["requestContext"]["requestId"])
+    assert "not accepted" in frame["message"]
+
+
+def test_without_the_variable_the_answer_goes_where_the_event_says(
+    environment, tls_connections_api, certificate_authority, sample, context, monkeypatch, tmp_path
+):
+    """(E13)"""
+    bundle = tmp_path / "ca.pem"
+    certificate_authority.cert_pem.write_to_path(str(bundle))
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(bundle))
+    event = sample("websocket_message_sendvendor")
+    event["requestContext"]["domainName"] = f"127.0.0.1:{tls_connections_api.port}"
+    assert send_vendor.handler(event, context()) == {"statusCode": 200}
+    assert tls_connections_api.posts[0].target.startswith("/primary/@connections/")
+
+
+def test_a_client_that_left_before_the_answer_is_no_error(viewers, connections_api, sample, context):
+    connections_api.fallback = 410
+    assert send_vendor.handler(sample("websocket_message_sendvendor"), context()) == {"statusCode": 200}
+
+
+def test_an_answer_that_cannot_be_posted_is_an_error(viewers, connections_api, sample, context, at_once):
+    connections_api.fallback = 500
+    with pytest.raises(PostFailedError, match="status 500"):
+        send_vendor.handler(sample("websocket_message_sendvendor"), context())
+
+
+def test_an_event_of_neither_kind_is_refused(environment, context):
+    with pytest.raises(InvalidEventError):
+        send_vendor.handler({"detail-type": "Scheduled Event"}, context())
+
+
+def test_a_batch_is_logged_and_measured(viewers, connections_api, batch, make_update, context, capsys):
+    viewers("a=", "gone=")
+    connections_api.script["gone="] = [410]
+    send_vendor.handler(batch(make_update(1, text="\x1b[2J\u2028 🌮 %s"), '"\u2028\nnot json'), context())
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (metrics,) = [record for record in records if "_aws" in record]
+    assert {name: metrics[name] for name in metrics if name.startswith(("Up", "De", "Co", "Po"))} == {
+        "UpdatesBroadcast": [1.0],
+        "UpdatesFailed": [0.0],
+        "UpdatesInvalid": [1.0],
+        "Deliveries": [1.0],
+        "ConnectionsGone": [1.0],
+        "PostRetries": [0.0],
+    }
+    assert metrics["BroadcastLatency"][0] > 0
+    logs = [record for record in records if "_aws" not in record]
+    assert {record["request_id"] for record in logs} == {"r-1"}
+    assert [record["message_id"] for record in logs if record["level"] == "ERROR"] == ["m1"]
+
+
+def test_an_update_that_failed_is_logged_with_its_id_and_connections(
+    viewers, connections_api, batch, make_update, context, capsys, at_once
+):
+    viewers("busy=")
+    connections_api.fallback = 503
+    send_vendor.handler(batch(make_update(1)), context())
+    (record,) = [
+        record for record in map(json.loads, capsys.readouterr().out.splitlines()) if record.get("level") == "ERROR"
+    ]
+    assert record["update_id"] == make_update(1)["id"]
+    assert record["connections"] == {"busy=": "status 503 after 10 attempts"}

@@ -1,0 +1,16 @@
+"""The fan-out: one batch of messages to many open WebSockets through @connections, as fast as one core can sign.
+
+======================  =====================================================================
+`endpoint`              where @connections is
+`sigv4`                 signatures (pure)
+`requests`              one signed POST as bytes (pure)
+`retry`                 what a status means, and how long to wait (pure)
+`plan`                  who gets what next: order per connection, retries, who is gone (pure)
+`outcome`               what became of a broadcast
+`http_client`           one keep-alive HTTP/1.1 connection on asyncio and httptools
+`pool`                  the kept connections of one endpoint after another
+`workers`               the coroutines that carry out a plan
+`loop_thread`           the event loop that is kept from one invocation to the next
+`broadcast`             the door: everything above behind one blocking call
+======================  =====================================================================
+"""

@@ -1,0 +1,227 @@
+"""Vendor updates go out to every open map.
+
+Trigger: the vendor queue, in batches, with `ReportBatchItemFailures`. Event: an SQS batch (Q04); each body is one
+vendor update as JSON text, and becomes the frame as it is.
+Result: `{"batchItemFailures": […]}`: what was not broadcast comes back (Q10) and after five receives goes to the
+dead-letter queue (Q13). That is an update that some open connection could not be given within the time there was, and
+a body that is no vendor update. Everything else is deleted by the event source mapping.
+Failures: raises for what no retry mends (a missing variable, 403 from @connections) and when the connections table
+cannot be read; then the whole batch comes back (Q07).
+
+Order: the updates of a batch are sorted by snowflake, and each connection gets them one after the other (M17). Across
+batches a standard queue promises no order; the trigger's MaximumConcurrency keeps that small.
+
+Trigger: route `sendvendor` of the WebSocket API. Event: MESSAGE (E09).
+Result: one frame to the sender that says that clients cannot send updates; nothing is broadcast.
+"""
+
+from __future__ import annotations
+
+import time
+from http import HTTPStatus
+from typing import TYPE_CHECKING, cast
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from tracker.aws import current_credentials, dynamodb_remove_connection, dynamodb_scan_table
+from tracker.errors import InvalidEventError, InvalidUpdateError
+from tracker.events import time_left_s
+from tracker.fanout.broadcast import broadcast
+from tracker.fanout.endpoint import CallbackEndpoint
+from tracker.fanout.plan import Message, Recipient
+from tracker.logs import MetricUnit, new_metrics, request_log
+from tracker.reply import reply_to_sender
+from tracker.settings import Settings, read_settings
+from tracker.updates import parse_update
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tracker.events import BatchResponse, Context, ProxyResult, SqsEvent, SqsRecord, WebSocketEvent
+    from tracker.fanout.outcome import BroadcastOutcome
+    from tracker.logs import RequestLog
+    from tracker.wire import VendorUpdate
+
+RESERVED_S = 1.0
+"""Kept back from the time left: to delete rows, write metrics and return."""
+RESERVED_SHARE = 0.2
+"""But never more than this share of it."""
+YOUNG_S = 5.0
+"""The handshake of a connection this young may still be under way; see `RetryPolicy.opening_delays_s`."""
+REMOVERS = 8
+LOGGED_FAILURES = 20
+MAX_METRIC_VALUES = 100
+"""CloudWatch takes no more values of one metric in one EMF line."""
+
+
+def handler(event: SqsEvent | WebSocketEvent, context: Context | None) -> BatchResponse | ProxyResult:
+    """Broadcast a batch of updates, or refuse a client's message."""
+    if "Records" in event:
+        return _broadcast_batch(cast("SqsEvent", event)["Records"], context)
+    if "requestContext" in event:
+        return _refuse(event, context)
+    raise InvalidEventError("send_vendor takes an SQS batch or a WebSocket MESSAGE event; this one is neither")
+
+
+class _Deliverable:
+    """One update, and the record (or records, when SQS delivered it twice) that brought it."""
+
+    def __init__(self, update: VendorUpdate, record: SqsRecord) -> None:
+        self.update = update
+        self.body = record["body"]
+        self.records = [record]
+
+
+def _broadcast_batch(records: Sequence[SqsRecord], context: Context | None) -> BatchResponse:
+    left_s = time_left_s(context)
+    reserve_s = min(RESERVED_S, left_s * RESERVED_SHARE)
+    deadline_s = time.monotonic() + left_s - reserve_s
+    log = request_log(context)
+    failed: list[SqsRecord] = []
+    deliverables = _sorted_deliverables(records, failed, log)
+    invalid = len(failed)
+    outcome: BroadcastOutcome | None = None
+    broadcast_count = 0
+    if deliverables:
+        settings = read_settings()
+        endpoint = CallbackEndpoint.from_websocket_url(settings.require_websocket_url())
+        recipients = _recipients(settings.connections_table, deadline_s)
+        if recipients is None:
+            log.error("no time was left to read the connections table; nothing was broadcast")
+            failed.extend(record for deliverable in deliverables for record in deliverable.records)
+        else:
+            outcome = _broadcast(deliverables, recipients, endpoint, settings, deadline_s)
+            for deliverable, message in zip(deliverables, outcome.messages, strict=True):
+                if message.complete:
+                    broadcast_count += 1
+                    continue
+                failed.extend(deliverable.records)
+                log.error(
+                    "an update could not be broadcast to every open connection",
+                    update_id=deliverable.update["id"],
+                    delivered=message.delivered,
+                    failed=len(message.failed),
+                    connections={f.connection_id: f.reason for f in message.failed[:LOGGED_FAILURES]},
+                )
+            # Half of the reserve is for this: rows of the gone must go even when broadcasting takes all the time.
+            _remove_rows(settings.connections_table, outcome.gone, deadline_s + reserve_s / 2, log)
+    _measure(deliverables, broadcast_count, invalid, outcome)
+    log.info(
+        "batch done",
+        records=len(records),
+        broadcast=broadcast_count,
+        failed=len(failed),
+        delivered=outcome.delivered if outcome else 0,
+        gone=len(outcome.gone) if outcome else 0,
+    )
+    return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in failed]}
+
+
+def _sorted_deliverables(records: Sequence[SqsRecord], failed: list[SqsRecord], log: RequestLog) -> list[_Deliverable]:
+    """Sort out what can be sent, oldest snowflake first; the records of what cannot are added to `failed`."""
+    by_body: dict[str, _Deliverable] = {}
+    for record in records:
+        known = by_body.get(record["body"])
+        if known is not None:
+            known.records.append(record)
+            continue
+        try:
+            update = parse_update(record["body"])
+        except InvalidUpdateError as error:
+            log.error("a message is not a vendor update", message_id=record["messageId"], reason=str(error))
+            failed.append(record)
+        else:
+            by_body[record["body"]] = _Deliverable(update, record)
+    return sorted(by_body.values(), key=lambda deliverable: int(deliverable.update["id"]))
+
+
+def _recipients(table: str, deadline_s: float) -> list[Recipient] | None:
+    """Read the open connections, once for the whole batch; None when time ran out."""
+    young_since_ms = (time.time() - YOUNG_S) * 1_000
+    recipients: list[Recipient] = []
+    # Consistent: a viewer whose handshake has just completed must not miss what is sent right after (D06).
+    for page in dynamodb_scan_table(table, projection=("connectionId", "connectedAt"), consistent=True):
+        recipients.extend(
+            Recipient(row["connectionId"], young=row.get("connectedAt", 0) > young_since_ms) for row in page.items
+        )
+        if time.monotonic() > deadline_s:
+            return None
+    return recipients
+
+
+def _broadcast(
+    deliverables: Iterable[_Deliverable],
+    recipients: Sequence[Recipient],
+    endpoint: CallbackEndpoint,
+    settings: Settings,
+    deadline_s: float,
+) -> BroadcastOutcome:
+    return broadcast(
+        endpoint,
+        messages=[Message(order_key=each.update["userId"], body=each.body.encode()) for each in deliverables],
+        recipients=recipients,
+        credentials=current_credentials(),
+        region=settings.region,
+        concurrency=settings.fanout_connections,
+        deadline_s=deadline_s,
+    )
+
+
+def _remove_rows(table: str, gone: Sequence[str], deadline_s: float, log: RequestLog) -> None:
+    """Delete the rows of gone connections; what cannot be deleted now will be met again by the next broadcast."""
+    if not gone:
+        return
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  most batches meet nobody who is gone
+
+    def remove(connection_id: str) -> bool:
+        if time.monotonic() > deadline_s:
+            return False
+        try:
+            dynamodb_remove_connection(table, connection_id)
+        except (ClientError, BotoCoreError):
+            log.error("the row of a gone connection could not be deleted", connection_id=connection_id)
+            return False
+        return True
+
+    with ThreadPoolExecutor(min(REMOVERS, len(gone))) as pool:
+        removed = sum(pool.map(remove, gone))
+    log.info("removed the rows of gone connections", gone=len(gone), removed=removed)
+
+
+def _measure(
+    deliverables: Sequence[_Deliverable], broadcast_count: int, invalid: int, outcome: BroadcastOutcome | None
+) -> None:
+    metrics = new_metrics("send_vendor")
+    metrics.add_metric("UpdatesBroadcast", MetricUnit.Count, broadcast_count)
+    metrics.add_metric("UpdatesFailed", MetricUnit.Count, len(deliverables) - broadcast_count)
+    metrics.add_metric("UpdatesInvalid", MetricUnit.Count, invalid)
+    if outcome is not None:
+        metrics.add_metric("Deliveries", MetricUnit.Count, outcome.delivered)
+        metrics.add_metric("ConnectionsGone", MetricUnit.Count, len(outcome.gone))
+        metrics.add_metric("PostRetries", MetricUnit.Count, outcome.retries)
+        now_ms = time.time() * 1_000
+        complete = [d for d, message in zip(deliverables, outcome.messages, strict=True) if message.complete]
+        for deliverable in complete[:MAX_METRIC_VALUES]:
+            sent_ms = deliverable.records[0].get("attributes", {}).get("SentTimestamp", "")
+            if sent_ms.isdecimal():
+                # From the queue to the last viewer.
+                latency_ms = max(0.0, now_ms - int(sent_ms))
+                metrics.add_metric("BroadcastLatency", MetricUnit.Milliseconds, latency_ms)
+    metrics.flush_metrics()
+
+
+def _refuse(event: WebSocketEvent, context: Context | None) -> ProxyResult:
+    request = event["requestContext"]
+    log = request_log(context, connection_id=request["connectionId"])
+    reached = reply_to_sender(
+        event,
+        context,
+        {
+            "message": "Vendor updates are not accepted from clients: they enter through the vendor queue.",
+            "action": "sendvendor",
+            "connectionId": request["connectionId"],
+            "requestId": request.get("requestId", ""),
+        },
+    )
+    log.info("refused a client's update", reached=reached)
+    return {"statusCode": HTTPStatus.OK}

@@ -1,0 +1,92 @@
+"""The environment variables of the functions, read when a handler needs them, never at import.
+
+On a developer's machine a `.env` file in the working directory fills in what the environment does not set. Inside
+Lambda (`AWS_LAMBDA_FUNCTION_NAME` is always set there, F04) the file is not even looked for.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from tracker.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DEFAULT_CONNECTIONS_TABLE = "websocket-connections"
+DEFAULT_VENDORS_TABLE = "vendors"
+DEFAULT_FANOUT_CONNECTIONS = 64
+MAX_FANOUT_CONNECTIONS = 1_024
+"""Lambda gives a function 1,024 file descriptors."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the environment says; the optional parts raise only when a handler asks for them."""
+
+    region: str
+    """`AWS_REGION`."""
+    connections_table: str
+    """`AWS_TABLE_NAME`."""
+    vendors_table: str
+    """`AWS_VENDOR_TABLE_NAME`."""
+    sqs_url: str | None
+    """`AWS_SQS_URL`: the vendor queue; for those who send to it."""
+    websocket_url: str | None
+    """`AWS_WEBSOCKET_URL`: `wss://host/stage`."""
+    fanout_connections: int
+    """`FANOUT_CONNECTIONS`: how many HTTP connections one broadcast may use."""
+
+    def require_sqs_url(self) -> str:
+        """Return the queue's URL; raises `ConfigurationError` when it is not set."""
+        return _require("AWS_SQS_URL", self.sqs_url)
+
+    def require_websocket_url(self) -> str:
+        """Return the WebSocket URL as written; raises `ConfigurationError` when it is not set."""
+        return _require("AWS_WEBSOCKET_URL", self.websocket_url)
+
+
+def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read `environ`, by default the process's own (with `.env` filled in on a developer's machine).
+
+    Raises `ConfigurationError` naming the variable that is missing or malformed.
+    """
+    if environ is None:
+        if "AWS_LAMBDA_FUNCTION_NAME" not in os.environ:
+            _load_dotenv_once()
+        environ = os.environ
+    return Settings(
+        region=_require("AWS_REGION", environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")),
+        connections_table=environ.get("AWS_TABLE_NAME") or DEFAULT_CONNECTIONS_TABLE,
+        vendors_table=environ.get("AWS_VENDOR_TABLE_NAME") or DEFAULT_VENDORS_TABLE,
+        sqs_url=environ.get("AWS_SQS_URL") or None,
+        websocket_url=environ.get("AWS_WEBSOCKET_URL") or None,
+        fanout_connections=_fanout_connections(environ.get("FANOUT_CONNECTIONS")),
+    )
+
+
+def _require(name: str, value: str | None) -> str:
+    if not value:
+        raise ConfigurationError(f"the environment variable {name} is not set")
+    return value
+
+
+def _fanout_connections(text: str | None) -> int:
+    if not text:
+        return DEFAULT_FANOUT_CONNECTIONS
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MAX_FANOUT_CONNECTIONS):
+        raise ConfigurationError(
+            f"FANOUT_CONNECTIONS must be a whole number from 1 to {MAX_FANOUT_CONNECTIONS}, not {text[:40]!r}"
+        )
+    return int(text[:9])
+
+
+@cache
+def _load_dotenv_once() -> None:
+    if os.path.isfile(".env"):  # noqa: PTH113  one stat, no pathlib import on the cold path
+        from dotenv import load_dotenv  # noqa: PLC0415  only a developer's machine needs it
+
+        load_dotenv(".env")
