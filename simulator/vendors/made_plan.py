@@ -1,0 +1,104 @@
+"""The plan of a made roster: vendors that move by a model and say where they are at regular intervals."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+from simulator.errors import InputError
+from simulator.vendors.gps import GPS_SIGMA_M, with_gps_noise
+from simulator.vendors.movement_models import MovementModel, movement_model
+from simulator.vendors.plan import Ping, Plan
+from simulator.vendors.seeds import seeded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from simulator.vendors.fix import State
+    from simulator.vendors.vendor import Vendor
+
+_SAYS: dict[State, str] = {
+    "setting_up": "Setting up, serving soon: {}",
+    "serving": "Serving now: {}",
+    "driving": "On our way to the next spot. {}",
+    "moving": "On the move. {}",
+    "paused": "Here for a moment: {}",
+    "closed": "Closed. {}",
+}
+
+
+def made_plan(
+    vendors: Sequence[Vendor],
+    model: str | MovementModel,
+    *,
+    seed: int,
+    duration_s: float,
+    ping_interval_s: float,
+    start_ms: int,
+    speed: float = 1.0,
+    jitter: float = 0.1,
+    gps_sigma_m: float = GPS_SIGMA_M,
+) -> Plan:
+    """Return the plan in which each of `vendors` moves by `model` and publishes every `ping_interval_s`.
+
+    `duration_s` is real time. Simulated time runs `speed` times faster, and positions and `ping_interval_s` are in
+    simulated time: at speed 60 and an interval of 120 s a vendor publishes every 2 real seconds, having moved for two
+    minutes. The load is therefore `len(vendors) * speed / ping_interval_s` updates per second.
+
+    Vendors start evenly staggered over the first interval, and each ping is off its beat by up to `jitter` / 2 of an
+    interval. Every vendor publishes at least once, even when the interval is longer than the run.
+
+    Raises `InputError` for a value out of range or an unknown model.
+    """
+    _require("duration_s", duration_s > 0, "above 0", duration_s)
+    _require("ping_interval_s", ping_interval_s > 0, "above 0", ping_interval_s)
+    _require("speed", speed > 0, "above 0", speed)
+    _require("jitter", 0 <= jitter <= 1, "from 0 to 1", jitter)
+    _require("gps_sigma_m", gps_sigma_m >= 0, "0 or more", gps_sigma_m)
+    movement_of = movement_model(model) if isinstance(model, str) else model
+    pings = functools.partial(
+        _pings,
+        movement_of=movement_of,
+        seed=seed,
+        duration_ms=round(duration_s * 1000),
+        interval_ms=1000 * ping_interval_s / speed,
+        speed=speed,
+        jitter=jitter,
+        gps_sigma_m=gps_sigma_m,
+    )
+    return Plan(
+        vendors=tuple(vendors),
+        start_ms=start_ms,
+        duration_s=duration_s,
+        pings_of=lambda: [pings(vendor, stagger=number / len(vendors)) for number, vendor in enumerate(vendors)],
+    )
+
+
+def _pings(
+    vendor: Vendor,
+    *,
+    stagger: float,
+    movement_of: MovementModel,
+    seed: int,
+    duration_ms: int,
+    interval_ms: float,
+    speed: float,
+    jitter: float,
+    gps_sigma_m: float,
+) -> Iterator[Ping]:
+    movement = movement_of(vendor.home, f"{seed}/{vendor.twitter_id}")
+    chance = seeded(seed, vendor.twitter_id, "pings")
+    beat_ms = first_ms = stagger * min(interval_ms, duration_ms)
+    due_ms = int(first_ms)
+    while due_ms < duration_ms:
+        fix = movement.position(due_ms / 1000 * speed)
+        yield Ping(
+            due_ms, vendor, with_gps_noise(fix.point, gps_sigma_m, chance), _SAYS[fix.state].format(vendor.description)
+        )
+        beat_ms += interval_ms
+        due_ms = round(beat_ms + jitter * (chance.random() - 0.5) * interval_ms)
+
+
+def _require(name: str, holds: bool, wanted: str, value: float) -> None:
+    if not holds:
+        raise InputError(f"{name} must be {wanted}, not {value}; correct it and start again.")
