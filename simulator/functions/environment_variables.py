@@ -1,0 +1,104 @@
+"""The environment variables a handler sees (F04), and nothing else of the developer's own environment.
+
+Set always: the names Lambda sets, dummy credentials, `AWS_ENDPOINT_URL`, and the function's own variables. Taken from
+the machine: only what a process needs to run at all (`MACHINE_VARIABLES`). `HOME` is an empty folder, because boto3
+reads `~/.aws` even when credentials are set, and a developer's profile must not reach a handler.
+
+Different from AWS: `AWS_XRAY_DAEMON_ADDRESS` is loopback, so that a tracing SDK sends nothing to the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from simulator.errors import InputError
+from simulator.stack.model import Function
+
+DUMMY_CREDENTIALS: Mapping[str, str] = {
+    "AWS_ACCESS_KEY_ID": "AKIDSIMULATED0000000",
+    "AWS_SECRET_ACCESS_KEY": "simulated-secret",
+    "AWS_SESSION_TOKEN": "simulated-token",
+}
+MACHINE_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "TMPDIR")
+RESERVED = frozenset(
+    {
+        "_HANDLER",
+        "_X_AMZN_TRACE_ID",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_DEFAULT_REGION",
+        "AWS_EXECUTION_ENV",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+        "AWS_LAMBDA_FUNCTION_NAME",
+        "AWS_LAMBDA_FUNCTION_VERSION",
+        "AWS_LAMBDA_INITIALIZATION_TYPE",
+        "AWS_LAMBDA_LOG_GROUP_NAME",
+        "AWS_LAMBDA_LOG_STREAM_NAME",
+        "AWS_LAMBDA_RUNTIME_API",
+        "AWS_REGION",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "LAMBDA_RUNTIME_DIR",
+        "LAMBDA_TASK_ROOT",
+    }
+)
+"""Names that a function may not set itself; AWS refuses the deployment (F05)."""
+
+
+def refuse_reserved(function: Function) -> None:
+    """Raise `InputError` when the template sets a variable that Lambda reserves (F05)."""
+    reserved = sorted(RESERVED.intersection(function.environment))
+    if reserved:
+        raise InputError(
+            f"Function {function.logical_id} sets {', '.join(reserved)}, which Lambda reserves and a deployment "
+            "would refuse; remove it from Environment.Variables in the template."
+        )
+
+
+def handler_environment(
+    function: Function,
+    variables: Mapping[str, str],
+    *,
+    region: str,
+    aws_endpoint_url: str,
+    runtime_api: str,
+    runtime_dir: str,
+    log_stream: str,
+    home: str,
+    machine: Mapping[str, str],
+) -> dict[str, str]:
+    """The whole environment of one execution environment of `function`.
+
+    `variables` are the function's own, already pointing at this machine; they may also override credentials, region
+    and `AWS_ENDPOINT_URL`, and add `AWS_CA_BUNDLE`. `machine` is the environment that `MACHINE_VARIABLES` are taken
+    from. A `PYTHONPATH` of the function's own comes after the code folder. `_X_AMZN_TRACE_ID` is set for each event
+    by the runtime client.
+    """
+    code_dir = str(function.code_dir)
+    environment = {name: machine[name] for name in MACHINE_VARIABLES if name in machine}
+    environment |= DUMMY_CREDENTIALS
+    environment |= {
+        "AWS_DEFAULT_REGION": region,
+        "AWS_ENDPOINT_URL": aws_endpoint_url,
+        "AWS_REGION": region,
+        "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
+        "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000",
+        "HOME": home,
+        "LANG": "en_US.UTF-8",
+        "TZ": ":UTC",
+    }
+    environment |= variables
+    own_path = variables.get("PYTHONPATH")
+    return environment | {
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
+        "AWS_LAMBDA_FUNCTION_NAME": function.name,
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.name}",
+        "AWS_LAMBDA_LOG_STREAM_NAME": log_stream,
+        "AWS_LAMBDA_RUNTIME_API": runtime_api,
+        "LAMBDA_RUNTIME_DIR": runtime_dir,
+        "LAMBDA_TASK_ROOT": code_dir,
+        "PYTHONPATH": f"{code_dir}:{own_path}" if own_path else code_dir,
+        "_HANDLER": function.handler,
+    }

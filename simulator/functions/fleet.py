@@ -1,0 +1,357 @@
+"""All execution environments of one function: performs what the dispatcher decides."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from simulator.clock import Clock
+from simulator.functions import faults
+from simulator.functions.dispatch import Action, Dispatcher, FailAtStart, Give, Start
+from simulator.functions.execution_environment import ExecutionEnvironment, Settings
+from simulator.functions.life import EnvironmentState
+from simulator.functions.log_text import failure_entry, load_failure_sentence
+from simulator.invocation import InvocationResult, InvokeRefusedError
+from simulator.stack.model import Function
+
+OnLog = Callable[[str, str, str], None]
+"""Called with function name, environment name and one line of the handler's output."""
+
+log = logging.getLogger("simulator.functions")
+
+
+@dataclass(slots=True)
+class Counters:
+    """What `stats()` reports of one function."""
+
+    invocations: int = 0
+    errors: int = 0
+    timeouts: int = 0
+    throttled: int = 0
+    cold_start_ms: list[float] = field(default_factory=list)
+
+    def report(self, *, environments: int, cold_starts: int, pids: list[int]) -> dict[str, Any]:
+        """As plain data; milliseconds from starting a process until its handler was imported."""
+        return {
+            "invocations": self.invocations,
+            "errors": self.errors,
+            "timeouts": self.timeouts,
+            "throttled": self.throttled,
+            "cold_starts": cold_starts,
+            "cold_start_ms": {
+                "count": len(self.cold_start_ms),
+                "mean": sum(self.cold_start_ms) / len(self.cold_start_ms) if self.cold_start_ms else None,
+                "max": max(self.cold_start_ms, default=None),
+            },
+            "environments": environments,
+            "pids": pids,
+        }
+
+
+@dataclass(slots=True)
+class _Invocation:
+    request_id: str
+    payload: bytes
+    origin: str
+    done: asyncio.Future[InvocationResult]
+    timer: asyncio.TimerHandle | None = None
+
+
+@dataclass(slots=True)
+class _Running:
+    environment: ExecutionEnvironment
+    started_s: float
+    second_try: bool
+    """The first start took longer than the init limit (F09)."""
+    init_timer: asyncio.TimerHandle | None = None
+
+
+class Fleet:
+    """The execution environments of one function; see `FunctionPool` for the whole."""
+
+    def __init__(
+        self,
+        function: Function,
+        variables: Mapping[str, str],
+        settings: Settings,
+        *,
+        max_environments: int,
+        max_starting: int,
+        init_limit_s: float,
+        clock: Clock,
+        on_log: OnLog,
+    ) -> None:
+        self._function = function
+        self._variables = variables
+        self._settings = settings
+        self._init_limit_s = init_limit_s
+        self._clock = clock
+        self._on_log = on_log
+        self._dispatcher = Dispatcher(
+            function.name,
+            max_environments=max_environments,
+            max_starting=max_starting,
+            reserved_concurrency=function.reserved_concurrency,
+        )
+        self._invocations: dict[str, _Invocation] = {}
+        self._environments: dict[str, _Running] = {}
+        self._start_error: Callable[[str], bytes | InvokeRefusedError] = _never_started
+        self._last_init_over_limit = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._counters = Counters()
+        self._stopping = False
+
+    async def invoke(self, payload: bytes, origin: str) -> InvocationResult:
+        """Run the handler once; see `Invoke`."""
+        if self._stopping:
+            raise stopping_refusal()
+        request_id = str(uuid.uuid4())
+        invocation = _Invocation(request_id, payload, origin, asyncio.get_running_loop().create_future())
+        self._invocations[request_id] = invocation
+        try:
+            actions = self._dispatcher.submit(request_id, self._clock.monotonic_s())
+        except InvokeRefusedError:
+            del self._invocations[request_id]
+            self._counters.throttled += 1
+            raise
+        self._counters.invocations += 1
+        self._perform(actions)
+        try:
+            return await invocation.done
+        except asyncio.CancelledError:
+            # A waiting invocation is dropped; a running one goes on to its end, as it does in Lambda.
+            if self._dispatcher.withdraw(request_id):
+                del self._invocations[request_id]
+            raise
+
+    async def stop(self) -> None:
+        """Refuse what waits and runs, and end every process."""
+        self._stopping = True
+        for invocation in list(self._invocations.values()):
+            self._refuse(invocation, stopping_refusal())
+        starting = [task for task in self._tasks if task.get_name() == "start"]
+        for task in starting:
+            task.cancel()
+        await asyncio.gather(*starting, return_exceptions=True)
+        for running in self._environments.values():
+            if running.init_timer is not None:
+                running.init_timer.cancel()
+        await asyncio.gather(*(running.environment.close() for running in self._environments.values()))
+        self._environments.clear()
+        await asyncio.gather(*self._tasks)
+
+    def stats(self) -> dict[str, Any]:
+        """See `Counters.report`."""
+        return self._counters.report(
+            environments=self._dispatcher.environments, cold_starts=self._dispatcher.started, pids=self.pids()
+        )
+
+    def pids(self) -> list[int]:
+        """The worker processes that live now."""
+        return [pid for running in self._environments.values() if (pid := running.environment.pid) is not None]
+
+    # -- what the dispatcher decided ---------------------------------------------------------------------------------
+
+    def _perform(self, actions: list[Action]) -> None:
+        for action in actions:
+            match action:
+                case Start(environment):
+                    self._spawn(self._start(environment), "start")
+                case Give(environment, request_id):
+                    self._give(environment, request_id)
+                case FailAtStart(request_id):
+                    self._fail_at_start(self._invocations[request_id])
+
+    async def _start(self, name: str) -> None:
+        environment = ExecutionEnvironment(
+            name,
+            self._function,
+            self._variables,
+            self._settings,
+            log_stream=datetime.fromtimestamp(self._clock.wall_ms() / 1000, UTC).strftime("%Y/%m/%d/[$LATEST]")
+            + uuid.uuid4().hex,
+            events=self,
+            on_line=lambda line: self._on_log(self._function.name, name, line),
+        )
+        running = _Running(environment, self._clock.monotonic_s(), second_try=self._last_init_over_limit)
+        self._environments[name] = running
+        # The second try is part of the invocation; a machine slower than Lambda's still gets the init limit.
+        allowance_s = self._init_limit_s
+        if running.second_try:
+            allowance_s = max(allowance_s, self._function.timeout_s)
+        running.init_timer = asyncio.get_running_loop().call_later(allowance_s, self._on_init_over_limit, name)
+        try:
+            await environment.start()
+        except OSError as error:
+            reason = (
+                f"No process for function {self._function.name} could be started in {self._function.code_dir}: {error}"
+            )
+            log.error("%s", reason)
+            self._start_error = lambda _: InvokeRefusedError(500, "ServiceException", reason)
+            self._lose_at_start(name, repeatable=True)
+
+    def _give(self, name: str, request_id: str) -> None:
+        invocation = self._invocations[request_id]
+        now_ms = self._clock.wall_ms()
+        trace = uuid.uuid4().hex
+        self._environments[name].environment.give(
+            request_id,
+            invocation.payload,
+            deadline_ms=now_ms + self._function.timeout_s * 1000,
+            trace_id=f"Root=1-{now_ms // 1000:08x}-{trace[:24]};Parent={uuid.uuid4().hex[:16]};Sampled=0",
+        )
+        invocation.timer = asyncio.get_running_loop().call_later(
+            self._function.timeout_s, self._on_timeout, name, request_id
+        )
+
+    def _fail_at_start(self, invocation: _Invocation) -> None:
+        error = self._start_error(invocation.request_id)
+        if isinstance(error, InvokeRefusedError):
+            self._refuse(invocation, error)
+        else:
+            self._finish(invocation, error, faults.UNHANDLED)
+
+    # -- what environments tell (EnvironmentEvents) ------------------------------------------------------------------
+
+    def on_poll(self, environment: str) -> None:
+        """See `EnvironmentEvents`."""
+        running = self._environments.get(environment)
+        if running is None or self._stopping:
+            return
+        if running.init_timer is not None:
+            running.init_timer.cancel()
+            running.init_timer = None
+            self._last_init_over_limit = False
+            self._counters.cold_start_ms.append((self._clock.monotonic_s() - running.started_s) * 1000)
+        self._perform(self._dispatcher.polled(environment))
+
+    def on_poll_lost(self, environment: str) -> None:
+        """See `EnvironmentEvents`."""
+        if self._dispatcher.state(environment) is EnvironmentState.IDLE:
+            self._dispatcher.poll_lost(environment)
+
+    def on_answer(self, environment: str, payload: bytes, *, failed: bool) -> None:
+        """See `EnvironmentEvents`."""
+        request_id = self._dispatcher.running(environment)
+        if request_id is None:
+            return
+        self._dispatcher.answered(environment)
+        invocation = self._invocations[request_id]
+        if failed:
+            self._finish(invocation, payload, faults.UNHANDLED)
+        elif len(payload) > faults.MAX_RESPONSE_BYTES:
+            self._finish(invocation, faults.response_too_large(len(payload)), faults.UNHANDLED)
+        else:
+            self._finish(invocation, payload, None)
+
+    def on_init_error(self, environment: str, payload: bytes) -> None:
+        """See `EnvironmentEvents`."""
+        running = self._environments.get(environment)
+        if running is None or self._dispatcher.state(environment) is not EnvironmentState.STARTING:
+            return
+        log.error(
+            "%s",
+            load_failure_sentence(self._function.name, self._function.handler, str(self._function.code_dir), payload),
+        )
+        self._start_error = lambda _: payload
+        # The answer is known, so nobody waits for the process to end.
+        self._lose_at_start(environment, repeatable=True)
+
+    def on_exit(self, environment: str, return_code: int) -> None:
+        """See `EnvironmentEvents`."""
+        state = self._dispatcher.state(environment)
+        if state is EnvironmentState.DEAD or self._stopping:
+            return
+        if state is EnvironmentState.STARTING:
+            self._start_error = lambda request_id: faults.exited(request_id, return_code)
+            self._lose_at_start(environment, repeatable=False)
+            return
+        request_id, actions = self._dispatcher.died(environment)
+        self._discard(environment)
+        if request_id is not None:
+            self._finish(self._invocations[request_id], faults.exited(request_id, return_code), faults.UNHANDLED)
+        else:
+            log.warning("Environment %s ended between invocations: %s.", environment, faults.exit_reason(return_code))
+        self._perform(actions)
+
+    # -- timers ------------------------------------------------------------------------------------------------------
+
+    def _on_timeout(self, environment: str, request_id: str) -> None:
+        if self._dispatcher.running(environment) != request_id:
+            return
+        self._counters.timeouts += 1
+        _, actions = self._dispatcher.died(environment)
+        self._environments[environment].environment.kill()
+        self._discard(environment)
+        self._finish(
+            self._invocations[request_id], faults.timed_out(request_id, self._function.timeout_s), faults.UNHANDLED
+        )
+        self._perform(actions)
+
+    def _on_init_over_limit(self, environment: str) -> None:
+        """Once more, as part of the invocation; then it is a timeout (F09)."""
+        running = self._environments[environment]
+        running.environment.kill()
+        if not running.second_try:
+            self._last_init_over_limit = True
+            log.warning(
+                "Function %s took more than %g s to load; it is loaded once more.",
+                self._function.name,
+                self._init_limit_s,
+            )
+            _, actions = self._dispatcher.died(environment)
+            self._discard(environment)
+            self._perform(actions)
+            return
+        self._counters.timeouts += 1
+        self._start_error = lambda request_id: faults.timed_out(request_id, self._function.timeout_s)
+        self._lose_at_start(environment, repeatable=False)
+
+    # -- ends --------------------------------------------------------------------------------------------------------
+
+    def _lose_at_start(self, environment: str, *, repeatable: bool) -> None:
+        actions = self._dispatcher.failed_to_start(environment, repeatable=repeatable, now_s=self._clock.monotonic_s())
+        self._discard(environment)
+        self._perform(actions)
+
+    def _discard(self, environment: str) -> None:
+        running = self._environments.pop(environment)
+        if running.init_timer is not None:
+            running.init_timer.cancel()
+        self._spawn(running.environment.close(), "close")
+
+    def _finish(self, invocation: _Invocation, payload: bytes, function_error: str | None) -> None:
+        self._invocations.pop(invocation.request_id, None)
+        if invocation.timer is not None:
+            invocation.timer.cancel()
+        if function_error is not None:
+            self._counters.errors += 1
+            log.error("%s", failure_entry(self._function.name, invocation.request_id, invocation.origin, payload))
+        if not invocation.done.done():
+            invocation.done.set_result(InvocationResult(invocation.request_id, payload, function_error))
+
+    def _refuse(self, invocation: _Invocation, error: InvokeRefusedError) -> None:
+        self._invocations.pop(invocation.request_id, None)
+        if invocation.timer is not None:
+            invocation.timer.cancel()
+        if not invocation.done.done():
+            invocation.done.set_exception(error)
+
+    def _spawn(self, work: Any, name: str) -> None:
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def stopping_refusal() -> InvokeRefusedError:
+    """What an invocation gets that outlives its pool."""
+    return InvokeRefusedError(500, "ServiceException", "the functions are being stopped")
+
+
+def _never_started(request_id: str) -> bytes:
+    return faults.exited(request_id, 1)

@@ -1,0 +1,317 @@
+"""Handlers inside the simulator's own process: for breakpoints, and where AWS's runtime client has no wheel.
+
+Different from worker processes, and from Lambda:
+
+- One invocation at a time over all functions, because `os.environ` and `sys.modules` are the process's. Events wait
+  their turn, so throughput is no measure of anything and a handler that synchronously waits for another never ends.
+- A handler that runs too long is answered for (F10), but its thread cannot be killed: it goes on, without its
+  environment variables and with its modules dropped.
+- `os._exit` ends the simulator. `sys.exit` is answered as in Lambda (F12).
+- Machine variables other than `AWS_…` stay visible; what handlers print goes to standard error.
+- Import errors are found again on every invocation; modules survive between invocations as in a warm environment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import json
+import logging
+import os
+import sys
+import threading
+import traceback
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar, cast
+
+from simulator.clock import Clock
+from simulator.functions import faults
+from simulator.functions.environment_variables import handler_environment
+from simulator.functions.execution_environment import Settings
+from simulator.functions.fleet import Counters, stopping_refusal
+from simulator.functions.handler_output import mark_handler_thread
+from simulator.functions.log_text import failure_entry, load_failure_sentence
+from simulator.functions.module_space import ModuleSpace
+from simulator.functions.plain_runtime import RuntimeClasses, best_runtime
+from simulator.invocation import InvocationResult, InvokeRefusedError
+from simulator.stack.model import Function
+
+log = logging.getLogger("simulator.functions")
+Handler = Callable[[Any, Any], Any]
+_T = TypeVar("_T")
+
+
+class _HandlerFailedError(Exception):
+    """Carries a finished error object; `fatal` when the environment would have died."""
+
+    def __init__(self, payload: bytes, *, fatal: bool = False) -> None:
+        super().__init__()
+        self.payload = payload
+        self.fatal = fatal
+
+
+class InProcessFunction:
+    """One function run in threads of this process; the same surface as `Fleet`."""
+
+    def __init__(
+        self,
+        function: Function,
+        variables: Mapping[str, str],
+        settings: Settings,
+        *,
+        turn: asyncio.Lock,
+        init_limit_s: float,
+        clock: Clock,
+        runtime: RuntimeClasses | None = None,
+    ) -> None:
+        self._runtime = runtime or best_runtime()
+        self._function = function
+        self._turn = turn
+        self._init_limit_s = init_limit_s
+        self._clock = clock
+        self._space = ModuleSpace(function.code_dir)
+        self._loaded: Handler | None = None
+        self._environment = handler_environment(
+            function,
+            variables,
+            region=settings.region,
+            aws_endpoint_url=settings.aws_endpoint_url,
+            runtime_api="127.0.0.1:0",
+            runtime_dir=os.path.dirname(__file__),  # noqa: PTH120
+            log_stream=f"in-process/[$LATEST]{uuid.uuid4().hex}",
+            home=settings.home,
+            machine=os.environ,
+        )
+        self._in_flight = 0
+        self._tasks: set[asyncio.Task[InvocationResult]] = set()
+        self._counters = Counters()
+        self._cold_starts = 0
+        self._stopping = False
+
+    async def invoke(self, payload: bytes, origin: str) -> InvocationResult:
+        """Run the handler once; see `Invoke`."""
+        if self._stopping:
+            raise stopping_refusal()
+        reserved = self._function.reserved_concurrency
+        if reserved is not None and self._in_flight >= reserved:
+            self._counters.throttled += 1
+            raise InvokeRefusedError(429, "TooManyRequestsException", "Rate Exceeded.")
+        self._counters.invocations += 1
+        task = asyncio.get_running_loop().create_task(self._in_turn(payload, origin))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        try:
+            # A caller that gives up does not stop the handler, as it would not in Lambda.
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():  # by `stop`; a caller that gives up leaves the task running
+                raise stopping_refusal() from None
+            raise
+
+    async def stop(self) -> None:
+        """Refuse what waits and runs; threads that run on end with the process."""
+        self._stopping = True
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def stats(self) -> dict[str, Any]:
+        """See `Counters.report`."""
+        return self._counters.report(
+            environments=0 if self._loaded is None else 1, cold_starts=self._cold_starts, pids=[]
+        )
+
+    def pids(self) -> list[int]:
+        """No processes of its own."""
+        return []
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    async def _in_turn(self, payload: bytes, origin: str) -> InvocationResult:
+        self._in_flight += 1
+        try:
+            async with self._turn:
+                return await self._run(payload, origin)
+        finally:
+            self._in_flight -= 1
+
+    async def _run(self, payload: bytes, origin: str) -> InvocationResult:
+        request_id = str(uuid.uuid4())
+        function_error = None
+        keep = False
+        with _variables(self._environment):
+            self._space.enter()
+            try:
+                handler = await self._handler(request_id)
+                result = await self._handle(handler, request_id, payload)
+                keep = True
+                if len(result) > faults.MAX_RESPONSE_BYTES:
+                    result, function_error = faults.response_too_large(len(result)), faults.UNHANDLED
+            except _HandlerFailedError as error:
+                keep = self._loaded is not None and not error.fatal
+                result, function_error = error.payload, faults.UNHANDLED
+            finally:
+                self._space.leave(keep=keep)
+                if not keep:
+                    self._loaded = None
+        if function_error is not None:
+            self._counters.errors += 1
+            log.error("%s", failure_entry(self._function.name, request_id, origin, result))
+        return InvocationResult(request_id, result, function_error)
+
+    async def _handler(self, request_id: str) -> Handler:
+        if self._loaded is None:
+            self._cold_starts += 1
+            began_s = self._clock.monotonic_s()
+            try:
+                handler = await self._call(lambda: _load(self._function.handler), self._init_limit_s)
+            except TimeoutError:
+                raise self._timeout(request_id) from None
+            except _HandlerFailedError as error:
+                log.error(
+                    "%s",
+                    load_failure_sentence(
+                        self._function.name, self._function.handler, str(self._function.code_dir), error.payload
+                    ),
+                )
+                raise
+            except SystemExit as stop:
+                raise _HandlerFailedError(faults.exited(request_id, _exit_code(stop)), fatal=True) from None
+            self._counters.cold_start_ms.append((self._clock.monotonic_s() - began_s) * 1000)
+            self._loaded = handler
+        return self._loaded
+
+    async def _handle(self, handler: Handler, request_id: str, payload: bytes) -> bytes:
+        deadline_ms = self._clock.wall_ms() + self._function.timeout_s * 1000
+
+        def run() -> bytes:
+            try:
+                context = self._runtime.context(request_id, None, None, deadline_ms, self._function.arn, None)
+                marshaller = self._runtime.marshaller()
+                event = marshaller.unmarshal_request(payload, "application/json")
+                result, _ = marshaller.marshal_response(handler(event, context))
+            except Exception as error:
+                raise _HandlerFailedError(self._describe(error, request_id)) from error
+            return result if isinstance(result, bytes) else result.encode()
+
+        try:
+            return await self._call(run, self._function.timeout_s)
+        except TimeoutError:
+            raise self._timeout(request_id) from None
+        except SystemExit as stop:
+            raise _HandlerFailedError(faults.exited(request_id, _exit_code(stop)), fatal=True) from None
+
+    def _timeout(self, request_id: str) -> _HandlerFailedError:
+        self._counters.timeouts += 1
+        return _HandlerFailedError(faults.timed_out(request_id, self._function.timeout_s), fatal=True)
+
+    def _describe(self, error: Exception, request_id: str) -> bytes:
+        if isinstance(error, self._runtime.fault):
+            fault: Any = error
+            return _error_object(fault.msg, fault.exception_type, fault.trace or [], request_id)
+        return _error_object(str(error), type(error).__name__, _stack_trace(error), request_id)
+
+    async def _call(self, work: Callable[[], _T], limit_s: float) -> _T:
+        """Run `work` in a daemon thread; raises `TimeoutError` after `limit_s` and leaves the thread to itself."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[_T] = loop.create_future()
+
+        def settle(result: _T | None, error: BaseException | None) -> None:
+            if done.done():
+                return
+            if error is not None:
+                done.set_exception(_Boxed(error))
+            else:
+                done.set_result(cast("_T", result))
+
+        def run() -> None:
+            mark_handler_thread()
+            try:
+                outcome: tuple[_T | None, BaseException | None] = (work(), None)
+            except BaseException as error:  # noqa: BLE001  SystemExit included: it is the handler's answer
+                outcome = (None, error)
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(settle, *outcome)
+
+        threading.Thread(target=run, name=f"handler {self._function.name}", daemon=True).start()
+        try:
+            return await asyncio.wait_for(done, limit_s)
+        except _Boxed as box:
+            raise box.error from None
+
+
+class _Boxed(Exception):
+    """Carries what a handler raised; a future would refuse some exceptions, and SystemExit would stop the loop."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__()
+        self.error = error
+
+
+def _load(handler: str) -> Handler:
+    """Import the handler with the refusals of AWS's client (F13); the request id of an init error is empty (F09)."""
+    module_name, dot, function_name = handler.rpartition(".")
+    if not dot:
+        message = f"Bad handler '{handler}': not enough values to unpack (expected 2, got 1)"
+        raise _init_error("Runtime.MalformedHandlerName", message)
+    if module_name.split(".")[0] in sys.builtin_module_names:
+        raise _init_error(
+            "Runtime.BuiltInModuleConflict", f"Cannot use built-in module {module_name} as a handler module"
+        )
+    try:
+        module = importlib.import_module(module_name.replace("/", "."))
+    except ImportError as error:
+        message = f"Unable to import module '{module_name}': {error}"
+        raise _init_error("Runtime.ImportModuleError", message) from error
+    except SyntaxError as error:
+        trace = [f'  File "{error.filename}" Line {error.lineno}\n    {error.text}']
+        message = f"Syntax error in module '{module_name}': {error}"
+        raise _init_error("Runtime.UserCodeSyntaxError", message, trace) from error
+    except Exception as error:
+        raise _init_error(type(error).__name__, str(error), _stack_trace(error)) from error
+    try:
+        return cast("Handler", getattr(module, function_name))
+    except AttributeError as error:
+        message = f"Handler '{function_name}' missing on module '{module_name}'"
+        raise _init_error("Runtime.HandlerNotFound", message) from error
+
+
+def _init_error(error_type: str, message: str, trace: list[str] | None = None) -> _HandlerFailedError:
+    return _HandlerFailedError(_error_object(message, error_type, trace or [], ""), fatal=True)
+
+
+def _error_object(message: str, error_type: str, trace: list[str], request_id: str) -> bytes:
+    return json.dumps(
+        {"errorMessage": message, "errorType": error_type, "requestId": request_id, "stackTrace": trace}
+    ).encode()
+
+
+def _stack_trace(error: BaseException) -> list[str]:
+    frames = [(f.filename, f.lineno or 0, f.name, f.line) for f in traceback.extract_tb(error.__traceback__)]
+    first = next((i for i, frame in enumerate(frames) if frame[0] != __file__), len(frames))
+    return traceback.format_list(frames[first:])
+
+
+def _exit_code(stop: SystemExit) -> int:
+    if stop.code is None:
+        return 0
+    return stop.code if isinstance(stop.code, int) else 1
+
+
+@contextlib.contextmanager
+def _variables(wanted: Mapping[str, str]) -> Iterator[None]:
+    """Show the function its variables; `AWS_…` that are not its own are hidden meanwhile."""
+    before = dict(os.environ)
+    for name in before:
+        if name.startswith("AWS_") and name not in wanted:
+            del os.environ[name]
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name in set(os.environ) - set(before):
+            del os.environ[name]
+        os.environ.update(before)

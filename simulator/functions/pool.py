@@ -1,0 +1,202 @@
+"""The functions of a stack, ready to be invoked.
+
+Handlers run in worker processes under AWS's own runtime client, `awslambdaric`: context object, error shapes, one
+event per environment and module state kept between calls are AWS's code (F01 to F06, F10 to F16).
+
+Different from Lambda:
+
+- Environments are processes on this machine: no memory limit, no read-only code folder, no `/tmp` of their own, and the
+  interpreter is the simulator's whatever `Runtime` says (only `AWS_EXECUTION_ENV` repeats it).
+- At most `max_environments` run per function; further events wait instead of being throttled. There is no account
+  limit (F19), no idle expiry, and what a handler leaves running after it returned goes on running (F07).
+- A cold start takes what importing takes here, and shares the machine's cores with everything else.
+- When the handler cannot be imported and no environment works, the error is repeated for a second without a new
+  process (F09).
+- Log frames (`START`, `END`, `REPORT`, F20) are not written.
+
+For the in-process mode see `simulator.functions.in_process`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Any, Self
+
+from simulator.clock import Clock, SystemClock
+from simulator.errors import EnvironmentFailure, InputError
+from simulator.functions.environment_variables import refuse_reserved
+from simulator.functions.execution_environment import Settings
+from simulator.functions.faults import MAX_REQUEST_BYTES
+from simulator.functions.fleet import Fleet, OnLog, stopping_refusal
+from simulator.functions.handler_output import HandlerOutput
+from simulator.functions.in_process import InProcessFunction
+from simulator.invocation import InvocationResult, InvokeRefusedError
+from simulator.stack.model import Function
+
+INIT_LIMIT_S = 10.0
+"""How long importing the handler may take (F09)."""
+_output_log = logging.getLogger("simulator.functions.output")
+
+
+class FunctionPool:
+    """Runs the functions of a stack; `pool.invoke` is an `Invoke`.
+
+    `environments` maps a function's name to its own variables, addresses already on this machine. `max_environments`
+    is per function. `on_log` gets function, environment and one line of output at a time, control characters
+    escaped; without it lines go to the logger `simulator.functions.output`. Failed invocations are logged to
+    `simulator.functions`, one ERROR entry each. `in_process` is the only mode where `awslambdaric` is not installed.
+
+    Raises `InputError` for two functions of one name and for variables that Lambda reserves.
+    """
+
+    _running_in_process = False
+
+    def __init__(
+        self,
+        functions: Sequence[Function],
+        environments: Mapping[str, Mapping[str, str]],
+        *,
+        region: str,
+        aws_endpoint_url: str,
+        in_process: bool = False,
+        max_environments: int = 10,
+        init_limit_s: float = INIT_LIMIT_S,
+        clock: Clock | None = None,
+        on_log: OnLog | None = None,
+    ) -> None:
+        self._functions: dict[str, Function] = {}
+        for function in functions:
+            if function.name in self._functions:
+                raise InputError(f"Two functions are named {function.name}; give each a FunctionName of its own.")
+            refuse_reserved(function)
+            self._functions[function.name] = replace(function, code_dir=function.code_dir.resolve())
+        self._variables = environments
+        self._region = region
+        self._aws_endpoint_url = aws_endpoint_url
+        self.in_process = in_process or not runtime_client_installed()
+        self._max_environments = max_environments
+        self._init_limit_s = init_limit_s
+        self._clock = clock or SystemClock()
+        self._on_log = on_log or _log_line
+        self._home: tempfile.TemporaryDirectory[str] | None = None
+        self._output = HandlerOutput()
+        self._runners: dict[str, Fleet | InProcessFunction] = {}
+        self._last_stats: dict[str, dict[str, Any]] = {}
+
+    async def start(self) -> None:
+        """Make ready; environments start with the first events.
+
+        Raises `EnvironmentFailure` when another pool of this process is in in-process mode as well.
+        """
+        if self._home is not None:
+            raise EnvironmentFailure("The functions are running already; stop them before starting them again.")
+        if self.in_process:
+            if FunctionPool._running_in_process:
+                raise EnvironmentFailure(
+                    "Another stack of this process runs its functions in process; stop it first, because both would "
+                    "set the same environment variables, or use worker processes for one of them."
+                )
+            FunctionPool._running_in_process = True
+            self._output.install()
+        self._home = tempfile.TemporaryDirectory(prefix="functions-home-")
+        settings = Settings(self._region, self._aws_endpoint_url, self._home.name)
+        turn = asyncio.Lock()
+        for name, function in self._functions.items():
+            variables = self._variables.get(name, {})
+            if self.in_process:
+                self._runners[name] = InProcessFunction(
+                    function, variables, settings, turn=turn, init_limit_s=self._init_limit_s, clock=self._clock
+                )
+            else:
+                self._runners[name] = Fleet(
+                    function,
+                    variables,
+                    settings,
+                    max_environments=self._max_environments,
+                    max_starting=max(2, os.cpu_count() or 1),
+                    init_limit_s=self._init_limit_s,
+                    clock=self._clock,
+                    on_log=self._on_log,
+                )
+
+    async def stop(self) -> None:
+        """Refuse what waits and runs, end every process, close every listener. Harmless when not running."""
+        if self._home is None:
+            return
+        home, self._home = self._home, None
+        try:
+            await asyncio.gather(*(runner.stop() for runner in self._runners.values()))
+        finally:
+            self._last_stats = {name: runner.stats() for name, runner in self._runners.items()}
+            self._runners = {}
+            if self.in_process:
+                self._output.remove()
+                FunctionPool._running_in_process = False
+            home.cleanup()
+
+    async def __aenter__(self) -> Self:
+        """Start."""
+        await self.start()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        """Stop."""
+        await self.stop()
+
+    async def invoke(self, function_name: str, payload: bytes, *, origin: str = "") -> InvocationResult:
+        """See `Invoke`; raises `InvokeRefusedError` with 400, 404, 413, 429, or 500 when stopped (F15, F16)."""
+        function = self._functions.get(function_name)
+        if function is None:
+            raise InvokeRefusedError(
+                HTTPStatus.NOT_FOUND,
+                "ResourceNotFoundException",
+                f"Function not found: {function_name}; the stack has {', '.join(sorted(self._functions)) or 'none'}",
+            )
+        if self._home is None:
+            raise stopping_refusal()
+        if len(payload) > MAX_REQUEST_BYTES:
+            raise InvokeRefusedError(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                "RequestTooLargeException",
+                f"Request must be smaller than {MAX_REQUEST_BYTES} bytes for the InvokeFunction operation",
+            )
+        try:
+            json.loads(payload)
+        except ValueError as error:
+            raise InvokeRefusedError(
+                HTTPStatus.BAD_REQUEST,
+                "InvalidRequestContentException",
+                f"Could not parse request body into json: {error}",
+            ) from error
+        return await self._runners[function_name].invoke(payload, origin)
+
+    def stats(self) -> dict[str, dict[str, Any]]:
+        """Per function: invocations, errors, timeouts, throttled, cold_starts, cold_start_ms, environments, pids.
+
+        After `stop` these are the last figures.
+        """
+        if self._home is None:
+            return self._last_stats
+        return {name: runner.stats() for name, runner in self._runners.items()}
+
+    def worker_pids(self) -> dict[str, list[int]]:
+        """Per function: the worker processes that live now."""
+        return {name: runner.pids() for name, runner in self._runners.items()}
+
+
+def runtime_client_installed() -> bool:
+    """Whether AWS's runtime client, native part included, can be imported here."""
+    return all(importlib.util.find_spec(name) is not None for name in ("awslambdaric", "runtime_client"))
+
+
+def _log_line(function: str, environment: str, line: str) -> None:
+    del function  # an environment's name begins with it
+    _output_log.info("%s: %s", environment, line)

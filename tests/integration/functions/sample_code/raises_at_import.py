@@ -1,0 +1,3 @@
+"""A handler module that cannot be imported."""
+
+raise RuntimeError("the table is not configured")

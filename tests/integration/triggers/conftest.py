@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from moto.server import ThreadedMotoServer
+
+from simulator.invocation import InvocationResult
+from simulator.stack.model import Queue, Trigger
+from simulator.triggers import EventSourcePoller
+
+REGION = "eu-west-1"
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def sqs() -> Iterator[Any]:
+    """A boto3 SQS client of a moto server in this process."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    client = boto3.client(
+        "sqs",
+        region_name=REGION,
+        endpoint_url=f"http://{host}:{port}",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+    yield client
+    client.close()
+    server.stop()
+
+
+class Handler:
+    """An `Invoke` that records each event and answers as the test says."""
+
+    def __init__(self) -> None:
+        self.events: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.answer: Callable[[dict[str, Any]], bytes | InvocationResult | Exception] = lambda event: b"null"
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.running = 0
+        self.most_running = 0
+        self.origins: list[str] = []
+
+    async def __call__(self, function_name: str, payload: bytes, *, origin: str = "") -> InvocationResult:
+        event = json.loads(payload)
+        self.origins.append(origin)
+        self.running += 1
+        self.most_running = max(self.most_running, self.running)
+        try:
+            self.events.put_nowait(event)
+            await self.gate.wait()
+        finally:
+            self.running -= 1
+        answer = self.answer(event)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer if isinstance(answer, InvocationResult) else InvocationResult("r", answer)
+
+    async def next_records(self) -> list[dict[str, Any]]:
+        records: list[dict[str, Any]] = (await asyncio.wait_for(self.events.get(), 10))["Records"]
+        return records
+
+
+@pytest.fixture
+def handler() -> Handler:
+    return Handler()
+
+
+@dataclass
+class Source:
+    """A queue in moto and the poller that feeds the handler from it."""
+
+    sqs: Any
+    queue: Queue
+    url: str
+    poller: EventSourcePoller
+    reports: asyncio.Queue[Any] = field(default_factory=asyncio.Queue)
+
+    async def send(self, *bodies: str, **settings: Any) -> list[str]:
+        """Send, and return the message ids."""
+
+        def work() -> list[str]:
+            return [
+                self.sqs.send_message(QueueUrl=self.url, MessageBody=body, **settings)["MessageId"] for body in bodies
+            ]
+
+        return await asyncio.to_thread(work)
+
+    async def report(self) -> Any:
+        """What became of the next batch, once that is settled."""
+        return await asyncio.wait_for(self.reports.get(), 10)
+
+    async def left(self) -> int:
+        """Messages on the queue, in flight or not."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        answer = await asyncio.to_thread(self.sqs.get_queue_attributes, QueueUrl=self.url, AttributeNames=names)
+        return sum(int(answer["Attributes"][name]) for name in names)
+
+
+MakeSource = Callable[..., Source]
+
+
+@pytest.fixture
+async def make_source(sqs: Any, handler: Handler) -> AsyncIterator[MakeSource]:
+    """Make a queue and a poller on it; `attributes` are the queue's, the rest the trigger's."""
+    sources = []
+
+    def make(
+        attributes: dict[str, str] | None = None, *, fifo: bool = False, start_concurrency: int = 5, **settings: Any
+    ) -> Source:
+        name = f"source-{next(_numbers)}" + (".fifo" if fifo else "")
+        attributes = (
+            {"ReceiveMessageWaitTimeSeconds": "1"} | (attributes or {}) | ({"FifoQueue": "true"} if fifo else {})
+        )
+        url = sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
+        queue = Queue("Q", name, "https://aws", f"arn:aws:sqs:{REGION}:123456789012:{name}", attributes, fifo=fifo)
+        reports: asyncio.Queue[Any] = asyncio.Queue()
+        poller = EventSourcePoller(
+            Trigger("T", name, "send", **settings),
+            queue,
+            url,
+            lambda: sqs,
+            handler,
+            region=REGION,
+            start_concurrency=start_concurrency,
+            on_batch=reports.put_nowait,
+        )
+        source = Source(sqs, queue, url, poller, reports)
+        sources.append(source)
+        return source
+
+    yield make
+    handler.gate.set()
+    for source in sources:
+        await source.poller.stop()
