@@ -9,6 +9,9 @@ Different from AWS: `AWS_XRAY_DAEMON_ADDRESS` is loopback, so that a tracing SDK
 
 from __future__ import annotations
 
+import os
+import site
+import sys
 from collections.abc import Mapping
 
 from simulator.errors import InputError
@@ -19,7 +22,7 @@ DUMMY_CREDENTIALS: Mapping[str, str] = {
     "AWS_SECRET_ACCESS_KEY": "simulated-secret",
     "AWS_SESSION_TOKEN": "simulated-token",
 }
-MACHINE_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "TMPDIR")
+MACHINE_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "TMPDIR", "PYTHONUSERBASE")
 RESERVED = frozenset(
     {
         "_HANDLER",
@@ -42,6 +45,15 @@ RESERVED = frozenset(
     }
 )
 """Names that a function may not set itself; AWS refuses the deployment (F05)."""
+
+
+def machine_variables() -> dict[str, str]:
+    """What a handler's process takes over from this one."""
+    variables = {name: os.environ[name] for name in MACHINE_VARIABLES if name in os.environ}
+    if site.getusersitepackages() in sys.path:
+        # Installed with `pip install --user`: without the real HOME the worker would not find its packages.
+        variables["PYTHONUSERBASE"] = site.getuserbase()
+    return variables
 
 
 def refuse_reserved(function: Function) -> None:
@@ -69,13 +81,12 @@ def handler_environment(
     """The whole environment of one execution environment of `function`.
 
     `variables` are the function's own, already pointing at this machine; they may also override credentials, region
-    and `AWS_ENDPOINT_URL`, and add `AWS_CA_BUNDLE`. `machine` is the environment that `MACHINE_VARIABLES` are taken
-    from. A `PYTHONPATH` of the function's own comes after the code folder. `_X_AMZN_TRACE_ID` is set for each event
-    by the runtime client.
+    and `AWS_ENDPOINT_URL`, and add `AWS_CA_BUNDLE`. `machine` is what `machine_variables` gives. A `PYTHONPATH` of the
+    function's own comes after the code folder. The runtime client sets `_X_AMZN_TRACE_ID` for each event; in-process
+    handlers have none.
     """
     code_dir = str(function.code_dir)
-    environment = {name: machine[name] for name in MACHINE_VARIABLES if name in machine}
-    environment |= DUMMY_CREDENTIALS
+    environment = {**machine, **DUMMY_CREDENTIALS}
     environment |= {
         "AWS_DEFAULT_REGION": region,
         "AWS_ENDPOINT_URL": aws_endpoint_url,
@@ -99,6 +110,6 @@ def handler_environment(
         "AWS_LAMBDA_RUNTIME_API": runtime_api,
         "LAMBDA_RUNTIME_DIR": runtime_dir,
         "LAMBDA_TASK_ROOT": code_dir,
-        "PYTHONPATH": f"{code_dir}:{own_path}" if own_path else code_dir,
+        "PYTHONPATH": f"{code_dir}{os.pathsep}{own_path}" if own_path else code_dir,
         "_HANDLER": function.handler,
     }

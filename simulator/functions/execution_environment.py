@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -25,6 +24,8 @@ class Settings:
     aws_endpoint_url: str
     home: str
     """An empty folder."""
+    machine: Mapping[str, str]
+    """See `environment_variables.machine_variables`."""
 
 
 class EnvironmentEvents(Protocol):
@@ -86,7 +87,7 @@ class ExecutionEnvironment:
                 runtime_dir=str(BOOTSTRAP.parent),
                 log_stream=self._log_stream,
                 home=self._settings.home,
-                machine=os.environ,
+                machine=self._settings.machine,
             ),
         )
 

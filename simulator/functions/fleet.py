@@ -193,7 +193,11 @@ class Fleet:
             )
             log.error("%s", reason)
             self._start_error = lambda _: InvokeRefusedError(500, "ServiceException", reason)
-            self._lose_at_start(name, repeatable=True)
+            if name in self._environments:
+                self._lose_at_start(name, repeatable=True)
+        else:
+            if name not in self._environments:  # given up while the machine was slow to start it
+                await environment.close()
 
     def _give(self, name: str, request_id: str) -> None:
         invocation = self._invocations[request_id]

@@ -82,7 +82,7 @@ class InProcessFunction:
             runtime_dir=os.path.dirname(__file__),  # noqa: PTH120
             log_stream=f"in-process/[$LATEST]{uuid.uuid4().hex}",
             home=settings.home,
-            machine=os.environ,
+            machine=settings.machine,
         )
         self._in_flight = 0
         self._tasks: set[asyncio.Task[InvocationResult]] = set()

@@ -32,7 +32,7 @@ from typing import Any, Self
 
 from simulator.clock import Clock, SystemClock
 from simulator.errors import EnvironmentFailure, InputError
-from simulator.functions.environment_variables import refuse_reserved
+from simulator.functions.environment_variables import machine_variables, refuse_reserved
 from simulator.functions.execution_environment import Settings
 from simulator.functions.faults import MAX_REQUEST_BYTES
 from simulator.functions.fleet import Fleet, OnLog, stopping_refusal
@@ -107,7 +107,7 @@ class FunctionPool:
             FunctionPool._running_in_process = True
             self._output.install()
         self._home = tempfile.TemporaryDirectory(prefix="functions-home-")
-        settings = Settings(self._region, self._aws_endpoint_url, self._home.name)
+        settings = Settings(self._region, self._aws_endpoint_url, self._home.name, machine_variables())
         turn = asyncio.Lock()
         for name, function in self._functions.items():
             variables = self._variables.get(name, {})

@@ -256,7 +256,7 @@ async def test_a_caller_that_gives_up_does_not_stop_the_handler_or_the_queue(mak
     assert pool.stats()["sample"]["cold_starts"] == 1
 
 
-async def test_workers_end_when_the_simulator_is_killed(rendezvous) -> None:
+async def test_workers_end_when_the_simulator_is_killed(rendezvous, tmp_path: Path) -> None:
     script = (
         "import asyncio, sys\n"
         "from pathlib import Path\n"
@@ -270,7 +270,9 @@ async def test_workers_end_when_the_simulator_is_killed(rendezvous) -> None:
         "asyncio.run(main())\n"
     )
     simulator = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", script, str(SAMPLE_CODE), str(rendezvous.port), cwd=REPOSITORY
+        *(sys.executable, "-c", script, str(SAMPLE_CODE), str(rendezvous.port)),
+        cwd=REPOSITORY,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
     )
     readers = [(await asyncio.wait_for(rendezvous.arrived.get(), 20))[1] for _ in range(2)]
     simulator.kill()

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import os
+import site
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from simulator.errors import InputError
-from simulator.functions.environment_variables import handler_environment, refuse_reserved
+from simulator.functions.environment_variables import handler_environment, machine_variables, refuse_reserved
 from simulator.stack.model import Function
 
 
@@ -38,7 +41,7 @@ def environment(variables: dict[str, str], machine: dict[str, str]) -> dict[str,
 
 
 def test_F04_the_whole_environment() -> None:
-    assert environment({"TABLE": "t"}, {"PATH": "/bin", "AWS_PROFILE": "dev", "USER": "me"}) == {
+    assert environment({"TABLE": "t"}, {"PATH": "/bin"}) == {
         "AWS_ACCESS_KEY_ID": "AKIDSIMULATED0000000",
         "AWS_DEFAULT_REGION": "eu-west-1",
         "AWS_ENDPOINT_URL": "http://127.0.0.1:4000",
@@ -65,6 +68,20 @@ def test_F04_the_whole_environment() -> None:
         "TZ": ":UTC",
         "_HANDLER": "app.go",
     }
+
+
+def test_only_what_a_process_needs_is_taken_from_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "environ", {"PATH": "/bin", "AWS_PROFILE": "dev", "USER": "me", "TMPDIR": "/t"})
+    monkeypatch.setattr(sys, "path", ["/lib"])
+    assert machine_variables() == {"PATH": "/bin", "TMPDIR": "/t"}
+
+
+def test_packages_of_a_user_installation_are_found_without_the_real_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "environ", {})
+    monkeypatch.setattr(site, "getusersitepackages", lambda: "/me/.local/lib/python/site-packages")
+    monkeypatch.setattr(site, "getuserbase", lambda: "/me/.local")
+    monkeypatch.setattr(sys, "path", ["/lib", "/me/.local/lib/python/site-packages"])
+    assert machine_variables() == {"PYTHONUSERBASE": "/me/.local"}
 
 
 @pytest.mark.parametrize("name", ["AWS_CA_BUNDLE", "AWS_TABLE_NAME", "AWS_ENDPOINT_URL", "LOG_LEVEL"])
