@@ -1,0 +1,78 @@
+"""The keys of a moto table in order, kept up to date as rows come and go.
+
+moto keeps rows in a dict (of dicts, when the table has a range key) and sorts all of them for each page.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterator
+from typing import Any
+
+from moto.dynamodb.models.dynamo_type import DynamoType, Item
+from moto.dynamodb.models.table import Table
+
+SortKey = tuple[Any, ...]
+
+
+def sort_key(hash_key: DynamoType, range_key: DynamoType | None) -> SortKey:
+    """What moto compares two rows of one table by."""
+    return (hash_key.cast_value,) if range_key is None else (hash_key.cast_value, range_key.cast_value)
+
+
+def start_key(table: Table, exclusive_start_key: Any) -> SortKey | None:
+    """ExclusiveStartKey as a sort key, or None if it is not exactly a key of this table."""
+    types = {table.hash_key_attr: table.hash_key_type, table.range_key_attr: table.range_key_type}
+    types.pop(None, None)
+    if not isinstance(exclusive_start_key, dict) or set(exclusive_start_key) != set(types):
+        return None
+    keys = []
+    for name in table.table_key_attrs:
+        value = exclusive_start_key[name]
+        typed = value if isinstance(value, DynamoType) else DynamoType(value)
+        if typed.type != types[name] or not isinstance(typed.value, str | bytes):
+            return None
+        keys.append(typed.cast_value)
+    return tuple(keys)
+
+
+class KeyOrder:
+    """The rows of one table by key. Ordered when first asked for; after that every insertion finds its place."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self.rows = table.items
+        """The very dict it was made for; a table restored from a backup gets another one."""
+        keys = [(sort_key(item.hash_key, item.range_key), item.hash_key, item.range_key) for item in self._all()]
+        keys.sort(key=lambda entry: entry[0])
+        self._order = [entry[0] for entry in keys]
+        self._keys = [(entry[1], entry[2]) for entry in keys]
+
+    def _all(self) -> Iterator[Item]:
+        row: Any
+        for row in self.rows.values():
+            if self._table.range_key_attr:
+                yield from row.values()
+            else:
+                yield row
+
+    def add(self, hash_key: DynamoType, range_key: DynamoType | None) -> None:
+        """A row that was not there before."""
+        key = sort_key(hash_key, range_key)
+        index = bisect.bisect_left(self._order, key)
+        self._order.insert(index, key)
+        self._keys.insert(index, (hash_key, range_key))
+
+    def remove(self, hash_key: DynamoType, range_key: DynamoType | None) -> None:
+        """A row that is gone."""
+        index = bisect.bisect_left(self._order, sort_key(hash_key, range_key))
+        del self._order[index]
+        del self._keys[index]
+
+    def after(self, key: SortKey | None) -> Iterator[Item]:
+        """The rows behind `key` (all of them for None), which need not exist any more."""
+        start = 0 if key is None else bisect.bisect_right(self._order, key)
+        for index in range(start, len(self._keys)):
+            hash_key, range_key = self._keys[index]
+            row: Any = self.rows[hash_key]
+            yield row if range_key is None else row[range_key]
