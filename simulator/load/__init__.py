@@ -1,0 +1,21 @@
+"""Load: scenarios, the subscriber swarm, the ledger of what was sent and what arrived, and the verdict."""
+
+from simulator.load.library import find_scenario
+from simulator.load.prepare import Prepared, prepare
+from simulator.load.progress import Progress
+from simulator.load.render import render
+from simulator.load.run import run_scenario
+from simulator.load.scenario import Scenario, read_scenario
+from simulator.load.verdict import Verdict
+
+__all__ = [
+    "Prepared",
+    "Progress",
+    "Scenario",
+    "Verdict",
+    "find_scenario",
+    "prepare",
+    "read_scenario",
+    "render",
+    "run_scenario",
+]

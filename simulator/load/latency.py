@@ -1,0 +1,48 @@
+"""Latencies in an HdrHistogram: microseconds inside, milliseconds outside, three significant digits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hdrh.histogram import HdrHistogram
+
+LONGEST_US = 3_600_000_000
+"""An hour; anything longer is recorded as this long and still counted."""
+PERCENTILES: Mapping[str, float] = {"p50": 50.0, "p90": 90.0, "p99": 99.0}
+
+
+class Latencies:
+    """A distribution of latencies.
+
+    Resolution is 1 µs below 2 ms and three significant digits above; the maximum is exact to the microsecond.
+    """
+
+    def __init__(self) -> None:
+        self._histogram = HdrHistogram(1, LONGEST_US, 3)
+        self._max_us = 0
+
+    @property
+    def count(self) -> int:
+        """How many were recorded."""
+        return int(self._histogram.total_count)
+
+    def record(self, seconds: float) -> None:
+        """Record one. A negative one (an update that left a little before it was due) counts as zero."""
+        microseconds = min(max(round(seconds * 1_000_000), 0), LONGEST_US)
+        self._max_us = max(self._max_us, microseconds)
+        self._histogram.record_value(microseconds)
+
+    def summary_ms(self) -> dict[str, float | int | None]:
+        """`p50`, `p90`, `p99` and `max` in milliseconds (None when nothing was recorded), and `count`."""
+        if not self.count:
+            return {**dict.fromkeys((*PERCENTILES, "max")), "count": 0}
+        found = self._histogram.get_percentile_to_value_dict(list(PERCENTILES.values()))
+        # A percentile stands for its whole bucket and is reported as the upper end, which may lie above the maximum.
+        figures = {name: min(found[level], self._max_us) / 1000 for name, level in PERCENTILES.items()}
+        return {**figures, "max": self._max_us / 1000, "count": self.count}
+
+    def percentile_ms(self, level: float) -> float | None:
+        """One percentile (0 to 100) in milliseconds, or None when nothing was recorded."""
+        if not self.count:
+            return None
+        return min(int(self._histogram.get_value_at_percentile(level)), self._max_us) / 1000

@@ -1,0 +1,35 @@
+"""The scenario library: a scenario is named by its path, or by its bare name when it is one of the library's."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+from pathlib import Path
+
+from simulator.errors import EnvironmentFailure, InputError
+from simulator.resources import bundled
+
+
+def find_scenario(name_or_path: str) -> Path:
+    """The file of a scenario: a path, or a name (`quickstart`) looked up in `./scenarios`, then among the tool's own.
+
+    Raises InputError when there is none, with the nearest name in the library.
+    """
+    path = Path(name_or_path)
+    if path.is_file():
+        return path
+    library = library_scenarios()
+    if path.name == name_or_path and name_or_path in library:
+        return library[name_or_path]
+    near = difflib.get_close_matches(path.stem, library, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}?" if near else f"the library has {', '.join(sorted(library)) or 'none'}."
+    kind = "file" if len(path.parts) > 1 or path.suffix else "called"
+    raise InputError(f"There is no scenario {kind} {name_or_path}; {hint}")
+
+
+def library_scenarios() -> dict[str, Path]:
+    """Name to file of every scenario that can be named without a path; `./scenarios` wins over the tool's own."""
+    folders = [Path("scenarios")]
+    with contextlib.suppress(EnvironmentFailure):  # a path still works, and a name lookup then says what there is
+        folders.insert(0, bundled("scenarios"))
+    return {file.stem: file for folder in folders for file in sorted(folder.glob("*.toml"))}

@@ -1,0 +1,121 @@
+"""Progress of a run, on stderr: one live line on a terminal, a plain line every few seconds anywhere else."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self, TextIO
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from simulator.load.hostile_text import printable
+from simulator.load.scenario import Scenario
+
+_PLAIN_EVERY_S = 5.0
+_PROBLEMS_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Where a run is; counts since its start."""
+
+    phase: str
+    """`connecting`, `publishing`, `draining`."""
+    elapsed_s: float
+    planned_s: float
+    subscribers: int
+    published: int
+    received: int
+    overdue: int
+    """Deliveries due more than a second ago that have not arrived."""
+    p99_ms: float | None
+
+
+def progress_line(snapshot: Snapshot) -> str:
+    """One line of text.
+
+    >>> progress_line(Snapshot("publishing", 4.0, 15.0, 50, 100, 4950, 0, 41.5))
+    'publishing 4/15 s · 50 subscribers · 100 updates · 4,950 deliveries (1,238/s) · 0 missing · p99 41.5 ms'
+    """
+    p99 = "–" if snapshot.p99_ms is None else f"{snapshot.p99_ms:,.1f} ms"
+    rate = snapshot.received / snapshot.elapsed_s if snapshot.elapsed_s > 0 else 0.0
+    return (
+        f"{snapshot.phase} {snapshot.elapsed_s:.0f}/{snapshot.planned_s:.0f} s · "
+        f"{snapshot.subscribers:,} subscribers · "
+        f"{snapshot.published:,} updates · {snapshot.received:,} deliveries ({rate:,.0f}/s) · "
+        f"{snapshot.overdue:,} missing · p99 {p99}"
+    )
+
+
+class Progress:
+    """Shows a run as it goes; use it as a context manager.
+
+    `stream` is stderr unless given; `monotonic_s` paces the plain lines.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        *,
+        stream: TextIO | None = None,
+        monotonic_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._console = Console(file=stream or sys.stderr, highlight=False, emoji=False)
+        self._title = printable(scenario.name)
+        self._monotonic_s = monotonic_s
+        self._is_live = self._console.is_terminal and not self._console.is_dumb_terminal
+        self._live = Live(console=self._console, auto_refresh=False, transient=True)
+        self._last_plain_s: float | None = None
+        self._last_phase = ""
+        self._problems = 0
+
+    def __enter__(self) -> Self:
+        if self._is_live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._is_live:
+            self._live.stop()
+        hidden = self._problems - _PROBLEMS_SHOWN
+        if hidden > 0:
+            self._print(f"{hidden:,} further problems are in the stack's log", "yellow")
+
+    def say(self, text: str) -> None:
+        """Tell what happens now, in a few words."""
+        line = f"{self._title}: {printable(text)}"
+        if self._is_live:
+            self._live.update(Text(line, no_wrap=True, overflow="ellipsis"), refresh=True)
+        else:
+            self._print(line)
+
+    def problem(self, line: str) -> None:
+        """Show a line of trouble from the stack; only the first few, the log has all of them."""
+        self._problems += 1
+        if self._problems <= _PROBLEMS_SHOWN:
+            self._print(printable(line, 500), "yellow")
+
+    def note(self, sentence: str) -> None:
+        """Show a sentence the user should see now: it stays on the screen."""
+        self._print(f"{self._title}: {printable(sentence, 1_000)}")
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Show where the run is; call it as often as convenient."""
+        if self._is_live:
+            self.say(progress_line(snapshot))
+            return
+        now_s = self._monotonic_s()
+        due = self._last_plain_s is None or now_s - self._last_plain_s >= _PLAIN_EVERY_S
+        if due or snapshot.phase != self._last_phase:
+            self._last_plain_s, self._last_phase = now_s, snapshot.phase
+            self.say(progress_line(snapshot))
+
+    def _print(self, line: str, style: str = "") -> None:
+        self._console.print(Text(line, style=style), soft_wrap=True)

@@ -1,0 +1,173 @@
+"""A TOML table that is read strictly: every key is asked for by name, and what nobody asked for is refused.
+
+Every refusal is one `InputError` sentence that names the file, the key by its dotted path, and what would be right.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from simulator.errors import InputError
+from simulator.load.hostile_text import printable
+
+_TOML_NAMES: tuple[tuple[type, str], ...] = (
+    (bool, "true or false"),
+    (str, "text"),
+    (int, "a whole number"),
+    (float, "a number"),
+    (dict, "a table"),
+    (list, "a list"),
+)
+
+
+def read_toml(file: Path, what: str) -> StrictTable:
+    """Read a TOML file; `what` names its kind in a refusal (`scenario`).
+
+    Raises InputError when it is missing, unreadable, not UTF-8 or not TOML (with the line).
+    """
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise InputError(f"There is no {what} file {file}; check the path.") from None
+    except IsADirectoryError:
+        raise InputError(f"{file} is a folder, not a {what} file; give the path of a .toml file.") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"The {what} file {file} is not UTF-8 text (byte {error.start}); save it as UTF-8.") from None
+    except OSError as error:
+        raise InputError(f"The {what} file {file} cannot be read: {error.strerror or error}.") from None
+    try:
+        return StrictTable(file, (), tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"The {what} file {file} is not valid TOML: {error}.") from None
+
+
+class StrictTable:
+    """One table of a TOML file. Ask for each key, then call `refuse_the_rest`.
+
+    Ranges are inclusive. A default of None makes a key optional with no value.
+    """
+
+    def __init__(self, file: Path, path: tuple[str, ...], values: Mapping[str, Any]) -> None:
+        self.file = file
+        self._path = path
+        self._values = values
+        self._asked: list[str] = []
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._values
+
+    def text(self, key: str, default: str) -> str:
+        """A non-empty string."""
+        value = self._take(key, str)
+        if value is None:
+            return default
+        if not value.strip():
+            raise self.refusal(key, "must not be empty")
+        return str(value)
+
+    def optional_text(self, key: str) -> str | None:
+        """A non-empty string, or None when the key is absent."""
+        return self.text(key, "") or None
+
+    def flag(self, key: str, *, default: bool) -> bool:
+        """True or false."""
+        value = self._take(key, bool)
+        return default if value is None else bool(value)
+
+    def whole(self, key: str, default: int | None, minimum: int, maximum: int) -> int | None:
+        """A whole number in a range."""
+        value = self._take(key, int)
+        if value is None:
+            return default
+        self._check_range(key, value, minimum, maximum)
+        return int(value)
+
+    def number(self, key: str, default: float | None, minimum: float, maximum: float) -> float | None:
+        """A whole or decimal number in a range; `inf` and `nan` are refused."""
+        value = self._take(key, float)
+        if value is None:
+            return default
+        if not math.isfinite(value):
+            raise self.refusal(key, f"must be an ordinary number, not {value}")
+        self._check_range(key, value, minimum, maximum)
+        return float(value)
+
+    def choice(self, key: str, default: str, choices: Sequence[str]) -> str:
+        """One of a few words."""
+        value = self.text(key, default)
+        if value not in choices:
+            raise self.refusal(key, f'must be one of {_listed(choices)}, not "{value}"', _close(value, choices))
+        return value
+
+    def table(self, key: str) -> StrictTable:
+        """A table inside this one; an absent one is empty."""
+        value = self._take(key, dict)
+        return StrictTable(self.file, (*self._path, key), value or {})
+
+    def scalars(self) -> dict[str, str]:
+        """Every key of this table as text, for tables whose keys belong to somebody else (template parameters)."""
+        found = {}
+        for key, value in self._values.items():
+            self._asked.append(key)
+            if isinstance(value, bool):
+                found[key] = "true" if value else "false"
+            elif isinstance(value, (str, int, float)):
+                found[key] = str(value)
+            else:
+                raise self.refusal(key, f"must be text, a number, true or false, not {_kind(value)}")
+        return found
+
+    def refuse_the_rest(self) -> None:
+        """Raise InputError for the first key that nobody asked for, with the nearest known key."""
+        for key in self._values:
+            if key not in self._asked:
+                known = f"known here: {', '.join(sorted(self._asked))}"
+                raise InputError(f"{self.file}: unknown key {self._dotted(key)} ({_close(key, self._asked) or known}).")
+
+    def refusal(self, key: str, reason: str, hint: str | None = None) -> InputError:
+        """The error to raise for `key`, such as `scenarios/x.toml: run.duration_s must be … (hint)`."""
+        return InputError(f"{self.file}: {self._dotted(key)} {reason}{f' ({hint})' if hint else ''}.")
+
+    def _take(self, key: str, wanted: type) -> Any:
+        self._asked.append(key)
+        value = self._values.get(key)
+        if value is None:
+            return None
+        accepted: tuple[type, ...] = (int, float) if wanted is float else (wanted,)
+        if not isinstance(value, accepted) or (isinstance(value, bool) and wanted is not bool):
+            raise self.refusal(key, f"must be {dict(_TOML_NAMES)[wanted]}, not {_kind(value)}")
+        return value
+
+    def _check_range(self, key: str, value: float, minimum: float, maximum: float) -> None:
+        if not minimum <= value <= maximum:
+            raise self.refusal(key, f"must be between {minimum:,} and {maximum:,}, not {value:,}")
+
+    def _dotted(self, key: str) -> str:
+        return printable(".".join((*self._path, key)))
+
+
+def _kind(value: object) -> str:
+    for kind, name in _TOML_NAMES:
+        if isinstance(value, kind):
+            return (
+                f'the text "{printable(str(value))}"'
+                if kind is str
+                else f"{name} ({value})"
+                if kind in (int, float)
+                else name
+            )
+    return f"a {type(value).__name__}"
+
+
+def _listed(words: Sequence[str]) -> str:
+    return ", ".join(f'"{word}"' for word in words)
+
+
+def _close(word: str, known: Sequence[str]) -> str | None:
+    matches = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f"did you mean {matches[0]}?" if matches else None
