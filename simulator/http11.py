@@ -2,8 +2,8 @@
 
 One `HttpConnection` per socket. A subclass says what to do with a complete request (`on_request`) and calls `respond`
 once for each, in order; requests that arrive while one is being answered wait. Chunked bodies and keep-alive are
-httptools' work. Limits follow API Gateway's quotas (H01, P15): a request line or headers that are too long get 431
-or 414, a body that is too long gets 413.
+httptools' work. Limits follow API Gateway's quotas (H01, P15): a request line or headers that are too long get 414
+or 431, a body that is too long gets 413.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import httptools
 
@@ -23,12 +23,21 @@ MAX_HEAD_BYTES = 32_768
 """All header names and values together."""
 MAX_BODY_BYTES = 10 * 1024 * 1024
 """The HTTP API payload quota (P15), the largest that anything here accepts."""
+MAX_WAITING_REQUESTS = 64
+"""Pipelined requests that may wait before no more is read from the socket."""
 READ_TIMEOUT_S = 30.0
-"""A request that has begun must be complete within this."""
+"""A request that has begun must be complete within this; so must the first one of a connection."""
+LINGER_S = 2.0
+"""How long a peer whose request was refused may take to read the answer before the socket is closed."""
+
+_READ_BYTES = 262_144
+"""What one read of the event loop may bring: slack where only whole reads can be counted."""
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 Header = tuple[str, str]
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
+_BODILESS = {int(HTTPStatus.NO_CONTENT), int(HTTPStatus.NOT_MODIFIED)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +52,30 @@ class HttpRequest:
     body: bytes
     keep_alive: bool
     upgrade: bool
-    """The client asked for a protocol upgrade (`Connection: Upgrade`)."""
+    """The client asked for the one protocol that this connection upgrades to."""
 
     def header(self, name: str) -> str | None:
         """The first header called `name` (any case), or None."""
-        wanted = name.lower()
-        return next((value for key, value in self.headers if key.lower() == wanted), None)
+        return _first(self.headers, name)
 
 
-def encode_response(status: int, headers: Iterable[Header], body: bytes = b"", *, keep_alive: bool = True) -> bytes:
-    """One response as bytes. `Content-Length` and `Connection` are added here; 204 carries neither body nor length."""
+def encode_response(
+    status: int, headers: Iterable[Header], body: bytes = b"", *, keep_alive: bool = True, with_body: bool = True
+) -> bytes:
+    """One response as bytes. `Content-Length` and `Connection` are added here.
+
+    204 and 304 carry neither body nor length, whatever is given; `with_body` is False for the answer to HEAD, which
+    tells the length of a body that does not follow.
+    """
     lines = [f"HTTP/1.1 {status} {_REASONS.get(status, 'Status')}"]
     lines.extend(f"{name}: {value}" for name, value in headers)
-    if status != HTTPStatus.NO_CONTENT:
+    if status in _BODILESS:
+        with_body = False
+    else:
         lines.append(f"Content-Length: {len(body)}")
     lines.append("Connection: keep-alive" if keep_alive else "Connection: close")
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace") + body
+    head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
+    return head + body if with_body else head
 
 
 class OpenConnections:
@@ -101,22 +118,42 @@ class HttpConnection(asyncio.Protocol):
     """One HTTP/1.1 connection; see the module's first lines."""
 
     max_body_bytes = MAX_BODY_BYTES
+    max_head_bytes = MAX_HEAD_BYTES
+    upgrades_to: str | None = None
+    """The one protocol (lower case) that `on_request` may upgrade to; a wish for any other is ignored, as RFC 9110
+    (7.8) allows: stock HTTP/2 clients offer `h2c` with an ordinary request."""
 
     def __init__(self, connections: OpenConnections) -> None:
         self._connections = connections
         self._transport: asyncio.Transport | None = None
         self._waiting: deque[HttpRequest] = deque()
         self._busy = False
-        self._current_keep_alive = True
-        self._refusing = False
-        self._read_timer: asyncio.TimerHandle | None = None
+        self._serving = False
+        self._current: HttpRequest | None = None
+        self._refusal: int | None = None
+        self._refused = False
+        self._upgraded = False
+        self._held: bytearray | None = None
+        """What came after an upgrade request whose turn has not come."""
+        self._declined_head: bytes | None = None
+        """An upgrade request's head without the upgrade that nobody here offers."""
+        self._writing_paused = False
+        self._reading_paused = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._parser: Any = httptools.HttpRequestParser(self)
+        self._in_message = False
+        self._head_complete = False
+        self._head_reads_bytes = 0
+        self._may_expect_continue = True
         self.peer_ip = ""
-        self._reset_parser()
 
     # -- for the subclass ------------------------------------------------------------------------------------------
 
     def on_request(self, request: HttpRequest) -> None:
-        """A complete request came; answer it with `respond`, now or later."""
+        """A complete request came; answer it with `respond`, now or later.
+
+        When `request.upgrade` is set, call `stop_http` before returning to take the connection over.
+        """
         raise NotImplementedError
 
     def on_upgraded_data(self, data: bytes) -> None:
@@ -127,15 +164,19 @@ class HttpConnection(asyncio.Protocol):
 
     def respond(self, status: int, headers: Iterable[Header] = (), body: bytes = b"", *, close: bool = False) -> None:
         """Answer the current request. Harmless when the peer has gone meanwhile."""
-        if self._transport is None or self._transport.is_closing():
+        transport, current = self._transport, self._current
+        if transport is None or current is None or transport.is_closing():
             return
-        keep_alive = self._current_keep_alive and not close
-        self._transport.write(encode_response(status, headers, body, keep_alive=keep_alive))
+        keep_alive = current.keep_alive and not close
+        transport.write(
+            encode_response(status, headers, body, keep_alive=keep_alive, with_body=current.method != "HEAD")
+        )
         if not keep_alive:
-            self._transport.close()
+            transport.close()
             return
         self._busy = False
-        self._next()
+        if not self._serving:
+            self._serve()
 
     def end(self) -> None:
         """The server stops: close once what was written has left."""
@@ -149,45 +190,43 @@ class HttpConnection(asyncio.Protocol):
 
     def stop_http(self) -> None:
         """Hand every further byte to `on_upgraded_data`."""
-        self._cancel_read_timer()
+        self._cancel_timer()
         self._upgraded = True
 
     # -- asyncio.Protocol ------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101  narrows for mypy; only stream transports come here
-        self._transport = transport
+        # Not isinstance: uvloop's transports are not subclasses.
+        self._transport = cast("asyncio.Transport", transport)
         peer = transport.get_extra_info("peername")
         self.peer_ip = peer[0] if isinstance(peer, tuple) else ""
         self._connections.add(self)
-        self._start_read_timer()
+        self._start_timer(READ_TIMEOUT_S)
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
         if self._upgraded:
             self.on_upgraded_data(data)
-            return
-        if self._refusing:
-            return
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            # httptools stops at the end of the upgrade request and says where the rest of the bytes begin.
-            rest = data[upgrade.args[0] :]
-            if rest:
-                self.on_upgraded_data(rest)
-        except _TooLargeError as error:
-            self._refuse(error.status)
-        except httptools.HttpParserCallbackError as error:
-            cause = error.__context__
-            self._refuse(cause.status if isinstance(cause, _TooLargeError) else HTTPStatus.BAD_REQUEST)
-        except httptools.HttpParserError:
-            self._refuse(HTTPStatus.BAD_REQUEST)
+        elif self._held is not None:
+            self._held += data
+        elif self._refusal is None:
+            self._feed(data)
+            self._serve()
+
+    def pause_writing(self) -> None:
+        """The peer does not read: read no more from it either, or its requests would pile up as answers."""
+        self._writing_paused = True
+        self._regulate_reading()
+
+    def resume_writing(self) -> None:
+        """See asyncio.Protocol."""
+        self._writing_paused = False
+        self._regulate_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
-        self._cancel_read_timer()
+        self._cancel_timer()
         self._connections.discard(self)
         self._transport = None
         self._waiting.clear()
@@ -197,6 +236,10 @@ class HttpConnection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """Called by httptools when a request starts."""
+        self._in_message = True
+        self._head_complete = False
+        self._head_reads_bytes = 0
+        self._may_expect_continue = True
         self._target = b""
         self._headers: list[Header] = []
         self._head_bytes = 0
@@ -210,11 +253,16 @@ class HttpConnection(asyncio.Protocol):
             raise _TooLargeError(HTTPStatus.REQUEST_URI_TOO_LONG)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Called by httptools for each header."""
+        """Called by httptools for each header, and for the trailers of a chunked body, which mean nothing here."""
         self._head_bytes += len(name) + len(value)
-        if self._head_bytes > MAX_HEAD_BYTES:
+        if self._head_bytes > self.max_head_bytes:
             raise _TooLargeError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
-        self._headers.append((name.decode("latin-1"), value.decode("latin-1").strip()))
+        if not self._head_complete:
+            self._headers.append((name.decode("latin-1"), value.decode("latin-1").strip()))
+
+    def on_headers_complete(self) -> None:
+        """Called by httptools between the headers and the body."""
+        self._head_complete = True
 
     def on_body(self, body: bytes) -> None:
         """Called by httptools with a piece of the body."""
@@ -224,52 +272,180 @@ class HttpConnection(asyncio.Protocol):
         self._body.append(body)
 
     def on_message_complete(self) -> None:
-        """Called by httptools when a request is complete."""
-        self._cancel_read_timer()
+        """Called by httptools when a request is complete. It is served later: nothing may raise in here."""
+        self._in_message = False
+        self._cancel_timer()
+        method = self._parser.get_method().decode("latin-1")
+        upgrade = self._parser.should_upgrade()
+        if upgrade and not _offers(self._headers, self.upgrades_to):
+            self._declined_head = self._head_without_upgrade(method)
+            return
         self._waiting.append(
             HttpRequest(
-                method=self._parser.get_method().decode("latin-1"),
+                method=method,
                 target=self._target.decode("latin-1"),
                 headers=tuple(self._headers),
                 body=b"".join(self._body),
                 keep_alive=self._parser.should_keep_alive(),
-                upgrade=self._parser.should_upgrade(),
+                upgrade=upgrade,
             )
         )
-        if not self._busy:
-            self._next()
 
-    # -- inside ----------------------------------------------------------------------------------------------------
+    # -- parsing -----------------------------------------------------------------------------------------------------
 
-    def _reset_parser(self) -> None:
-        self._parser: Any = httptools.HttpRequestParser(self)
-        self._upgraded = False
-        self.on_message_begin()
-
-    def _next(self) -> None:
-        if not self._waiting:
+    def _feed(self, data: bytes) -> None:
+        unparsed = data
+        while unparsed:
+            unparsed = self._parse(unparsed)
+        if not self._in_message or self._refusal is not None:
             return
-        request = self._waiting.popleft()
-        self._busy = True
-        self._current_keep_alive = request.keep_alive
-        self.on_request(request)
+        if self._timer is None:
+            self._start_timer(READ_TIMEOUT_S)
+        if not self._head_complete:
+            # One header line is only seen here once it is complete: without this it could grow for ever.
+            self._head_reads_bytes += len(data)
+            if self._head_reads_bytes > self.max_head_bytes + MAX_TARGET_BYTES + _READ_BYTES:
+                self._refusal = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+
+    def _parse(self, data: bytes) -> bytes:
+        """Parse what can be parsed; returns what must be parsed instead after an upgrade was declined."""
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            # httptools stops at the end of the upgrade request's head and says where the rest of the bytes begin.
+            rest = data[upgrade.args[0] :]
+            if self._declined_head is None:
+                self._held = bytearray(rest)
+                return b""
+            head, self._declined_head = self._declined_head, None
+            if not head:
+                self._refusal = HTTPStatus.METHOD_NOT_ALLOWED
+                return b""
+            self._parser = httptools.HttpRequestParser(self)
+            return head + rest
+        except httptools.HttpParserCallbackError as error:
+            cause = error.__context__
+            if not isinstance(cause, _TooLargeError):
+                raise
+            self._refusal = cause.status
+        except httptools.HttpParserError:
+            self._refusal = HTTPStatus.BAD_REQUEST
+        return b""
+
+    def _head_without_upgrade(self, method: str) -> bytes:
+        """The head of the request just parsed as an ordinary request's; empty for CONNECT, which cannot be one."""
+        if method == "CONNECT":
+            return b""
+        lines = [f"{method} {self._target.decode('latin-1')} HTTP/{self._parser.get_http_version()}"]
+        for name, value in self._headers:
+            key = name.lower()
+            if key == "connection":
+                kept = [option for option in _options(value) if option not in {"upgrade", "http2-settings"}]
+                lines.append(f"{name}: {', '.join(kept)}")
+            elif key not in {"upgrade", "http2-settings"}:
+                lines.append(f"{name}: {value}")
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+    # -- serving -----------------------------------------------------------------------------------------------------
+
+    def _serve(self) -> None:
+        """Serve requests that wait, one after the other, as long as they are answered at once."""
+        self._serving = True
+        try:
+            while self._waiting and not self._busy:
+                self._current = request = self._waiting.popleft()
+                self._busy = True
+                self.on_request(request)
+                if request.upgrade:
+                    self._release_held()
+        finally:
+            self._serving = False
+        if not self._busy and not self._upgraded:
+            if self._refusal is not None:
+                self._refuse(self._refusal)
+            elif self._in_message and self._head_complete and self._may_expect_continue:
+                self._continue_if_expected()
+        if self._reading_paused or self._held is not None or len(self._waiting) > MAX_WAITING_REQUESTS:
+            self._regulate_reading()
+
+    def _release_held(self) -> None:
+        """The upgrade request was served: what came after it is frames, or the next request if it was turned down."""
+        held, self._held = bytes(self._held or b""), None
+        if self._upgraded:
+            if held:
+                self.on_upgraded_data(held)
+        else:
+            self._parser = httptools.HttpRequestParser(self)
+            self._feed(held)
 
     def _refuse(self, status: int) -> None:
-        self._refusing = True
-        self._current_keep_alive = False
-        self.respond(status, [("Content-Type", "application/json")], b'{"message":"Bad Request"}', close=True)
+        """Answer bytes that are no acceptable request, after all requests before them, and close.
 
-    def _start_read_timer(self) -> None:
-        self._read_timer = asyncio.get_running_loop().call_later(READ_TIMEOUT_S, self._on_silent)
+        The socket stays open a little while: closed with bytes unread, it would be reset and the answer lost.
+        """
+        transport = self._transport
+        if self._refused or transport is None or transport.is_closing():
+            return
+        self._refused = True
+        body = f'{{"message":"{_REASONS[status]}"}}'.encode()
+        transport.write(encode_response(status, [("Content-Type", "application/json")], body, keep_alive=False))
+        self._cancel_timer()
+        self._start_timer(LINGER_S)
 
-    def _cancel_read_timer(self) -> None:
-        if self._read_timer is not None:
-            self._read_timer.cancel()
-            self._read_timer = None
+    def _continue_if_expected(self) -> None:
+        """Tell a client that waits for `100 Continue` to send its body."""
+        self._may_expect_continue = False
+        expected = _first(self._headers, "expect")
+        if expected is not None and expected.lower() == "100-continue" and self._transport is not None:
+            self._transport.write(_CONTINUE)
 
-    def _on_silent(self) -> None:
-        if self._transport is not None and not self._upgraded and not self._busy:
+    def _regulate_reading(self) -> None:
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        pause = self._writing_paused or self._held is not None or len(self._waiting) > MAX_WAITING_REQUESTS
+        if pause != self._reading_paused:
+            self._reading_paused = pause
+            if pause:
+                transport.pause_reading()
+            else:
+                transport.resume_reading()
+
+    # -- time --------------------------------------------------------------------------------------------------------
+
+    def _start_timer(self, delay_s: float) -> None:
+        self._timer = asyncio.get_running_loop().call_later(delay_s, self._on_time_up)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _on_time_up(self) -> None:
+        self._timer = None
+        if self._transport is None or self._upgraded:
+            return
+        if self._busy:
+            # An earlier request is still being answered; its answer must not be cut off.
+            self._start_timer(READ_TIMEOUT_S)
+        else:
             self._transport.close()
+
+
+def _first(headers: Iterable[Header], name: str) -> str | None:
+    wanted = name.lower()
+    return next((value for key, value in headers if key.lower() == wanted), None)
+
+
+def _options(value: str) -> list[str]:
+    """The members of a comma-separated list, lower case."""
+    return [option.strip().lower() for option in value.split(",")]
+
+
+def _offers(headers: Iterable[Header], protocol: str | None) -> bool:
+    return protocol is not None and any(
+        protocol in _options(value) for name, value in headers if name.lower() == "upgrade"
+    )
 
 
 class _TooLargeError(Exception):

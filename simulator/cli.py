@@ -1,0 +1,506 @@
+"""The command line, `tracker-sim`: options in, the rooms do the work.
+
+Data goes to stdout, everything else to stderr. Exit codes: 0 success, 1 the run or the machine failed, 2 wrong usage or
+bad input. Heavy modules are imported inside the commands, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import json
+import logging
+import os
+import random
+import signal
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from simulator import __version__
+from simulator.errors import EnvironmentFailure, InputError, SimulatorError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_INTERRUPTED = 130
+_STDIN = 0
+
+
+def main() -> NoReturn:
+    """The console script."""
+    try:
+        status = cli.main(standalone_mode=False)
+    except SimulatorError as error:
+        _fail(str(error), error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        _fail("stopped before anything was done.", _INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output has gone (`| head`): nobody is left to tell.
+        sys.stderr.close()
+        sys.exit(1)
+    except OSError as error:
+        _fail(_os_error_sentence(error), EnvironmentFailure.exit_code)
+    except Exception as error:  # noqa: BLE001  the last line of defence: a bug is one sentence too
+        _fail(f"unexpected {type(error).__name__}: {error}; run again with --debug for the traceback.", 1)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fail(sentence: str, exit_code: int) -> NoReturn:
+    if _debug_wanted():
+        traceback.print_exc()
+    click.echo(f"Error: {sentence}", err=True)
+    sys.exit(exit_code)
+
+
+def _debug_wanted() -> bool:
+    return "--debug" in sys.argv[1:]
+
+
+def _os_error_sentence(error: OSError) -> str:
+    import errno  # noqa: PLC0415
+
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return "no free file descriptors are left; raise the limit, for example with `ulimit -n 8192`, and try again."
+    where = f" ({error.filename})" if error.filename else ""
+    return f"the machine refused: {error.strerror or error}{where}; run again with --debug for the traceback."
+
+
+# -- options that several commands share -------------------------------------------------------------------------------
+
+
+def _debug_option(command: F) -> F:
+    """`--debug` is looked for in the arguments by `_fail`; here it is only declared."""
+    return click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks. Default: one sentence.")(
+        command
+    )
+
+
+def _stack_options(command: F) -> F:
+    """How to build and run a stack: the same for `up` and `run`."""
+    options = [
+        click.option(
+            "--template",
+            type=click.Path(path_type=Path),
+            help="SAM template. Default: template.yaml in this folder, else the tracker's own.",
+        ),
+        click.option(
+            "--parameter",
+            "parameters",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="Override a parameter of the template; may be repeated.",
+        ),
+        click.option("--port", type=int, default=0, help="Main port; 0 takes a free one. Default: 0."),
+        click.option("--region", default="us-east-1", help="AWS region the stack believes in. Default: us-east-1."),
+        click.option(
+            "--in-process",
+            is_flag=True,
+            help="Run handlers inside the simulator, one at a time, for breakpoints. Default: worker processes under "
+            "the AWS runtime client.",
+        ),
+        click.option("--stock-moto", is_flag=True, help="Run moto without the patch set. Default: patched."),
+        click.option(
+            "--aws-endpoint-url",
+            help="Use this DynamoDB and SQS (for example another emulator). Default: an embedded moto.",
+        ),
+        click.option(
+            "--max-environments",
+            type=click.IntRange(min=1),
+            default=10,
+            help="Execution environments per function at most; further invocations wait. Default: 10.",
+        ),
+    ]
+    return functools.reduce(lambda decorated, option: option(decorated), reversed(options), command)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="tracker-sim")
+@_debug_option
+def cli() -> None:
+    """A local AWS for a live vendor map: run the tracker's real Lambda handlers, load them, and see what arrives."""
+
+
+# -- up ----------------------------------------------------------------------------------------------------------------
+
+
+@cli.command()
+@_stack_options
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    help="Address to listen on. Default: 127.0.0.1. Any other lets the network connect and post.",
+)
+@click.option("--seed", type=int, help="Seed of connection and request ids. Default: drawn, and printed.")
+@click.option("--json", "as_json", is_flag=True, help="When ready, print exactly one line of JSON on stdout.")
+@click.option("--quiet", is_flag=True, help="Do not copy the functions' own output to stderr.")
+@click.option("--until-stdin-closes", is_flag=True, hidden=True, help="Also stop at the end of stdin.")
+@_debug_option
+def up(as_json: bool, quiet: bool, until_stdin_closes: bool, seed: int | None, **options: Any) -> None:
+    """Run the stack of a SAM template until Ctrl-C or SIGTERM."""
+    from simulator.local import LocalSettings  # noqa: PLC0415  boto3 and more
+    from simulator.loop import run as run_loop  # noqa: PLC0415
+
+    _set_up_logging(quiet=quiet)
+    settings = LocalSettings(
+        template=_template(options.pop("template")),
+        parameters=_parameters(options.pop("parameters")),
+        seed=_drawn(seed),
+        **options,
+    )
+    run_loop(_serve(settings, as_json=as_json, until_stdin_closes=until_stdin_closes))
+
+
+async def _serve(settings: Any, *, as_json: bool, until_stdin_closes: bool) -> None:
+    from simulator.local import LocalStack  # noqa: PLC0415
+    from simulator.running import announced  # noqa: PLC0415
+
+    stop = asyncio.Event()
+    if until_stdin_closes:
+        _set_at_end_of_stdin(stop)
+    with _stopped_by_signals(stop):
+        async with LocalStack(settings) as stack:
+            for warning in stack.stack.warnings:
+                click.echo(f"note: {warning}", err=True)
+            with announced(stack.endpoints):
+                if as_json:
+                    click.echo(json.dumps(stack.endpoints.to_json()))
+                    sys.stdout.flush()
+                else:
+                    _describe(stack.endpoints, settings.seed)
+                stopping = asyncio.create_task(stop.wait())
+                died = asyncio.create_task(stack.cloud.died())
+                await asyncio.wait({stopping, died}, return_when=asyncio.FIRST_COMPLETED)
+                stopping.cancel()
+                if died.done() and not stop.is_set():
+                    raise EnvironmentFailure("the DynamoDB and SQS process died; start the stack again.")
+                died.cancel()
+
+
+def _describe(endpoints: Any, seed: int) -> None:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(show_header=False, box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    rows = [
+        *((f"API {name}", url) for name, url in endpoints.apis.items()),
+        ("@connections", endpoints.management_url or "-"),
+        ("DynamoDB, SQS", endpoints.aws_endpoint_url),
+        *((f"queue {name}", url) for name, url in endpoints.queue_urls.items()),
+        ("tables", ", ".join(endpoints.tables) or "-"),
+        ("functions", ", ".join(endpoints.functions) or "-"),
+        ("seed", str(seed)),
+    ]
+    for name, value in rows:
+        table.add_row(Text(name, style="bold"), Text(str(value)))
+    console = Console(stderr=True, soft_wrap=True)
+    console.print(table)
+    console.print(
+        Text(
+            "Ready. `tracker-sim connect` listens, `tracker-sim send --vendor NAME --lat 37.77 --long -122.42` moves a "
+            "vendor; Ctrl-C stops."
+        )
+    )
+
+
+# -- run ---------------------------------------------------------------------------------------------------------------
+
+
+@cli.command()
+@click.argument("scenario", type=str)
+@_stack_options
+@click.option(
+    "--schedule", type=click.Path(path_type=Path), help="Schedule file (CSV) for a scenario that replays one."
+)
+@click.option("--seed", type=int, help="Seed of everything random. Default: the scenario's.")
+@click.option("--speed", type=float, help="Simulated seconds per real second. Default: the scenario's.")
+@click.option("--subscribers", type=click.IntRange(min=1), help="Number of viewers. Default: the scenario's.")
+@click.option("--duration", type=float, help="Seconds of movement, for made vendors. Default: the scenario's.")
+@click.option("--json", "json_path", metavar="FILE|-", help="Write the whole verdict as JSON to FILE, or to stdout.")
+@click.option("--log", type=click.Path(path_type=Path), help="Where the stack's log goes. Default: a temporary file.")
+@_debug_option
+def run(
+    scenario: str,
+    schedule: Path | None,
+    seed: int | None,
+    speed: float | None,
+    subscribers: int | None,
+    duration: float | None,
+    json_path: str | None,
+    log: Path | None,
+    **options: Any,
+) -> int:
+    """Start the stack, play SCENARIO on it, and say what was sent, what arrived and how fast.
+
+    SCENARIO is a TOML file or the name of one that comes with the tool. Exit status 0: every expectation held.
+    """
+    from simulator.load import find_scenario, read_scenario  # noqa: PLC0415
+    from simulator.loop import run as run_loop  # noqa: PLC0415
+
+    chosen = read_scenario(find_scenario(scenario)).overridden(
+        seed=seed, speed=speed, schedule=schedule, subscribers=subscribers, duration_s=duration
+    )
+    parameters = {**chosen.stack.parameters, **_parameters(options.pop("parameters"))}
+    template = _template(options.pop("template") or chosen.stack.template)
+    log = log or _new_log_file(chosen.name)
+    verdict = run_loop(_play(chosen, _up_arguments(template, parameters, chosen.seed, options), log))
+    _report(verdict, json_path)
+    click.echo(f"log of the stack: {log}", err=True)
+    return 0 if verdict.passed else 1
+
+
+async def _play(scenario: Any, arguments: list[str], log: Path) -> Any:
+    from simulator.child import StackProcess  # noqa: PLC0415
+    from simulator.load import Progress, prepare, run_scenario  # noqa: PLC0415
+
+    stop = asyncio.Event()
+    prepared = prepare(scenario)
+    with _stopped_by_signals(stop), Progress(scenario) as progress:
+        progress.say("starting the stack")
+        starting = asyncio.create_task(_started(StackProcess(arguments, log=log, on_problem=progress.problem)))
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            starting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await starting
+            raise click.Abort
+        stopping.cancel()
+        async with starting.result() as stack:
+            return await run_scenario(prepared, stack.endpoints, progress=progress, stop=stop)
+
+
+def _report(verdict: Any, json_path: str | None) -> None:
+    from simulator.load import render  # noqa: PLC0415
+
+    document = json.dumps(verdict.to_json(), indent=2)
+    if json_path == "-":
+        click.echo(document)
+    elif json_path is not None:
+        try:
+            Path(json_path).write_text(document + "\n", encoding="utf-8")
+        except OSError as error:
+            render(verdict)
+            raise InputError(f"cannot write the verdict to {json_path}: {error.strerror}.") from error
+    render(verdict, to_stderr=json_path == "-")
+
+
+def _up_arguments(template: Path, parameters: dict[str, str], seed: int, options: dict[str, Any]) -> list[str]:
+    """The options of `up` that make the same stack in a child process."""
+    arguments = ["--template", str(template), "--seed", str(seed)]
+    for name, value in parameters.items():
+        arguments += ["--parameter", f"{name}={value}"]
+    for name, value in options.items():
+        flag = "--" + name.replace("_", "-")
+        if value is True:
+            arguments.append(flag)
+        elif value is not None and value is not False:
+            arguments += [flag, str(value)]
+    return arguments
+
+
+def _new_log_file(name: str) -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="tracker-sim-"))
+    return folder / f"{name}.log"
+
+
+# -- send --------------------------------------------------------------------------------------------------------------
+
+
+@cli.command()
+@click.option("--vendor", help="Vendor of one update: its id (digits) or its name.")
+@click.option("--lat", type=float, help="Latitude of one update, degrees, -90 to 90.")
+@click.option("--long", "long_", type=float, help="Longitude of one update, degrees, -180 to 180.")
+@click.option("--text", help="Text of one update. Default: a short one.")
+@click.option("--file", "file", type=click.Path(path_type=Path), help="Updates to send: one JSON object per line.")
+@click.option("--queue", help="Queue name. Default: the one queue that feeds a function.")
+@click.option("--port", type=int, help="Main port of the stack, when several are running.")
+@click.option("--json", "as_json", is_flag=True, help="Print each update sent as a line of JSON on stdout.")
+@_debug_option
+def send(file: Path | None, port: int | None, queue: str | None, as_json: bool, **one: Any) -> None:
+    """Put updates on the queue of a running stack.
+
+    A line of --file is {"vendor": "Taco Wagon", "lat": 37.77, "long": -122.42, "text": "..."} or a whole update.
+    """
+    from simulator.clock import SystemClock  # noqa: PLC0415
+    from simulator.running import find  # noqa: PLC0415
+    from simulator.send import choose_queue, send_updates, updates_to_send  # noqa: PLC0415
+
+    clock = SystemClock()
+    updates = updates_to_send(file, at_ms=clock.wall_ms(), long=one.pop("long_"), **one)
+    endpoints = find(port)
+    sqs_client = _sqs_client(endpoints)
+    url = choose_queue(endpoints, sqs_client, queue)
+    send_updates(sqs_client, url, updates, clock, click.echo if as_json else _ignore)
+    click.echo(f"{len(updates)} update{'s' * (len(updates) != 1)} sent to {url}", err=True)
+
+
+def _ignore(_text: str) -> None:
+    """Do nothing."""
+
+
+def _sqs_client(endpoints: Any) -> Any:
+    """An SQS client for the local stack; the user's own credentials never go to it."""
+    import boto3  # noqa: PLC0415
+
+    return boto3.client(
+        "sqs",
+        endpoint_url=endpoints.aws_endpoint_url,
+        region_name=endpoints.region,
+        aws_access_key_id="local",
+        aws_secret_access_key="local",  # noqa: S106  any will do
+    )
+
+
+# -- connect -----------------------------------------------------------------------------------------------------------
+
+
+@cli.command()
+@click.argument("url", required=False)
+@click.option("--send", "messages", multiple=True, metavar="TEXT", help="Send TEXT once connected; may be repeated.")
+@click.option("--count", type=click.IntRange(min=1), help="Stop after this many frames. Default: never.")
+@click.option("--header", "headers", multiple=True, metavar="NAME:VALUE", help="Extra request header; may be repeated.")
+@click.option("--subprotocol", "subprotocols", multiple=True, help="Offer a subprotocol; may be repeated.")
+@click.option("--no-stdin", is_flag=True, help="Do not send lines of stdin as messages.")
+@click.option("--port", type=int, help="Main port of the stack, when several are running.")
+@_debug_option
+def connect(
+    url: str | None,
+    messages: tuple[str, ...],
+    count: int | None,
+    headers: tuple[str, ...],
+    subprotocols: tuple[str, ...],
+    no_stdin: bool,
+    port: int | None,
+) -> None:
+    """Connect to URL (default: the running stack) and print each frame as one line of JSON.
+
+    Lines typed on stdin are sent as messages. Ctrl-C ends it.
+    """
+    from simulator.loop import run as run_loop  # noqa: PLC0415
+    from simulator.running import find  # noqa: PLC0415
+    from simulator.viewer import view  # noqa: PLC0415
+
+    if url is None:
+        url = find(port).websocket_url
+    if url is None:
+        raise InputError("the running stack has no WebSocket API; give a URL.")
+    pairs = []
+    for header in headers:
+        name, colon, value = header.partition(":")
+        if not colon:
+            raise InputError(f"--header {header!r} has no colon; write NAME:VALUE.")
+        pairs.append((name.strip(), value.strip()))
+
+    async def watch(url: str) -> None:
+        stop = asyncio.Event()
+        with _stopped_by_signals(stop):
+            click.echo(f"connecting to {url}", err=True)
+            await view(
+                url,
+                stop=stop,
+                write=_write_line,
+                messages=messages,
+                read_stdin=not no_stdin,
+                frame_limit=count,
+                headers=tuple(pairs),
+                subprotocols=subprotocols,
+            )
+
+    run_loop(watch(url))
+
+
+# -- inside ------------------------------------------------------------------------------------------------------------
+
+
+async def _started(process: Any) -> Any:
+    """Enter a StackProcess; the caller leaves it."""
+    await process.__aenter__()
+    return process
+
+
+def _write_line(line: str) -> None:
+    click.echo(line)
+    sys.stdout.flush()
+
+
+def _template(given: Path | None) -> Path:
+    from simulator.resources import bundled  # noqa: PLC0415
+
+    if given is not None:
+        return given
+    here = Path("template.yaml")
+    return here if here.is_file() else bundled("template.yaml")
+
+
+def _parameters(pairs: tuple[str, ...]) -> dict[str, str]:
+    parameters = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise InputError(f"--parameter {pair!r} is not NAME=VALUE.")
+        parameters[name] = value
+    return parameters
+
+
+def _drawn(seed: int | None) -> int:
+    return random.SystemRandom().getrandbits(32) if seed is None else seed
+
+
+def _set_up_logging(*, quiet: bool) -> None:
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.INFO,
+        format="%(asctime)s.%(msecs)03d %(levelname)s %(name)s: %(message)s",
+        datefmt="%H:%M:%S",
+    )
+    for chatty in ("botocore", "boto3", "urllib3", "asyncio", "samtranslator", "websockets"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    if quiet:
+        logging.getLogger("simulator.functions.output").setLevel(logging.WARNING)
+
+
+@contextlib.contextmanager
+def _stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
+    """Set `stop` at SIGINT and SIGTERM; a second SIGINT interrupts at once."""
+    loop = asyncio.get_running_loop()
+
+    def ask() -> None:
+        stop.set()
+        loop.remove_signal_handler(signal.SIGINT)
+
+    handled = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Windows' loops have no signal handlers: Ctrl-C is a KeyboardInterrupt there.
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(number, ask)
+            handled.append(number)
+    try:
+        yield
+    finally:
+        for number in handled:
+            loop.remove_signal_handler(number)
+
+
+def _set_at_end_of_stdin(stop: asyncio.Event) -> None:
+    import threading  # noqa: PLC0415
+
+    loop = asyncio.get_running_loop()
+
+    def watch() -> None:
+        # Not through sys.stdin: a thread that waits in there holds its lock, and the interpreter cannot end.
+        while os.read(_STDIN, 4096):
+            pass
+        with contextlib.suppress(RuntimeError):  # the loop has gone already
+            loop.call_soon_threadsafe(stop.set)
+
+    threading.Thread(target=watch, name="stdin", daemon=True).start()
