@@ -9,15 +9,17 @@ from collections.abc import Callable
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol, Side, State
 
-from simulator.gateway.core import NO_STATUS
+from simulator.gateway.core import ABNORMAL, NO_STATUS
 
 MAX_MESSAGE_BYTES = 131_072
 """128 KB for a whole message (L01); more closes with 1009."""
+MAX_FRAME_BYTES = 32_768
+"""32 KB for each of its frames (L01); the same."""
 
 _CLOSE_TIMEOUT_S = 10.0
 """How long a peer may take to answer a close frame before the socket is cut."""
-_ABNORMAL = (1006, "")
 _INVALID_PAYLOAD = 1007
+_MESSAGE_TOO_BIG = 1009
 
 
 class Channel:
@@ -37,6 +39,7 @@ class Channel:
         self._on_binary = on_binary
         self._on_closing = on_closing
         self._text_pieces: list[bytes] = []
+        self._failed = False
         self._announced = False
         self._close_timer: asyncio.TimerHandle | None = None
 
@@ -73,12 +76,15 @@ class Channel:
         return self._transport.get_write_buffer_size()
 
     def close_seen(self) -> tuple[int, str]:
-        """Code and reason for `$disconnect` when the peer closed or vanished (L13)."""
+        """Code and reason for `$disconnect` when the peer closed or vanished (L13).
+
+        After a fault of the peer's (bad UTF-8, a frame too long) that is the code this side closed with.
+        """
         if self._close_timer is not None:
             self._close_timer.cancel()
-        close = self._protocol.close_rcvd
+        close = self._protocol.close_rcvd or self._protocol.close_sent
         if close is None:
-            return _ABNORMAL
+            return ABNORMAL
         if close.code == NO_STATUS[0]:
             return NO_STATUS
         return int(close.code), close.reason
@@ -87,6 +93,8 @@ class Channel:
 
     def _after_receiving(self) -> None:
         for event in self._protocol.events_received():
+            if self._failed:
+                break
             if isinstance(event, Frame):
                 self._on_frame(event)
         self._flush()
@@ -94,7 +102,9 @@ class Channel:
             self._announce_closing()
 
     def _on_frame(self, frame: Frame) -> None:
-        if frame.opcode is Opcode.BINARY:
+        if len(frame.data) > MAX_FRAME_BYTES:
+            self._fail(_MESSAGE_TOO_BIG, f"over {MAX_FRAME_BYTES} bytes in one frame")
+        elif frame.opcode is Opcode.BINARY:
             self._text_pieces.clear()
             self._on_binary()
         elif frame.opcode is Opcode.TEXT or (frame.opcode is Opcode.CONT and self._text_pieces):
@@ -105,17 +115,30 @@ class Channel:
                 try:
                     text = codecs.decode(message, "utf-8")
                 except UnicodeDecodeError:
-                    self._protocol.fail(_INVALID_PAYLOAD, "invalid UTF-8")
+                    self._fail(_INVALID_PAYLOAD, "invalid UTF-8")
                 else:
                     self._on_text(text)
+
+    def _fail(self, code: int, reason: str) -> None:
+        """The peer broke a rule: close, and take no more from it (RFC 6455, 7.1.7)."""
+        self._failed = True
+        self._protocol.fail(code, reason)
 
     def _flush(self) -> None:
         for chunk in self._protocol.data_to_send():
             if chunk:
                 self._transport.write(chunk)
+            elif self._protocol.close_rcvd is None and self._transport.can_write_eof():
+                # The peer may still be sending. Closed with bytes unread, the socket would be reset and the close
+                # frame lost; so only our half ends here, and the rest when the peer has answered or time is up.
+                self._half_close()
             else:
-                # The closing handshake is complete (or has failed): the server closes first (RFC 6455, 7.1.1).
+                # The closing handshake is complete: the server closes first (RFC 6455, 7.1.1).
                 self._transport.close()
+
+    def _half_close(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.write_eof()
 
     def _announce_closing(self) -> None:
         if not self._announced:

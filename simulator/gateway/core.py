@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from simulator.errors import InputError
 from simulator.gateway import frames
 from simulator.gateway.ids import IdFactory
 from simulator.gateway.life import State, Step, after
@@ -34,6 +35,8 @@ UNSUPPORTED_DATA = (1003, "")
 """Close code for a binary frame (M14)."""
 NO_STATUS = (1005, "Client-side close frame status not set")
 """What `$disconnect` reports after a close frame without a code (L13)."""
+ABNORMAL = (1006, "")
+"""What `$disconnect` reports when the socket ended without a close frame (L13, inferred)."""
 
 _REFUSAL_MESSAGES = {401: "Unauthorized", 403: "Forbidden", 429: "Too Many Requests", 504: "Endpoint request timed out"}
 
@@ -99,7 +102,7 @@ Action = InvokeRoute | Accept | Refuse | SendText | Close
 class Connection:
     """One connection as the rules see it."""
 
-    __slots__ = ("close_code", "close_reason", "facts", "last_active_ms", "state")
+    __slots__ = ("close_code", "close_reason", "facts", "last_active_ms", "left_early", "state")
 
     def __init__(self, facts: ConnectionFacts) -> None:
         self.facts = facts
@@ -108,6 +111,8 @@ class Connection:
         self.close_code: int | None = None
         """Set when this side closes: `$disconnect` then reports it whatever the peer answers."""
         self.close_reason = ""
+        self.left_early = False
+        """The client went away while `$connect` was running."""
 
     def take(self, step: Step) -> None:
         """Move to the state after `step`."""
@@ -120,7 +125,13 @@ class WebSocketCore:
     def __init__(self, api: WebSocketApi, domain_name: str, ids: IdFactory) -> None:
         self._facts = ApiFacts(api.api_id, domain_name, api.stage, api.stage_variables)
         self._routes = api.routes
-        self._select = compile_expression(api.route_selection_expression)
+        try:
+            self._select = compile_expression(api.route_selection_expression)
+        except ValueError as error:
+            raise InputError(
+                f"the RouteSelectionExpression of {api.logical_id} cannot be used: {error}; "
+                "write it like $request.body.action."
+            ) from error
         self._ids = ids
         self._connections: dict[str, Connection] = {}
         self.opened = 0
@@ -167,16 +178,25 @@ class WebSocketCore:
         )
         return connection_id, [self._invoke(connection, route, event, request_id)]
 
-    def connect_returned(self, connection_id: str, outcome: Outcome) -> list[Action]:
-        """`$connect` is done: 101 after any 2xx (H03), else that very status (H04), or 502, 500, 504 (H05–H07)."""
+    def connect_returned(self, connection_id: str, outcome: Outcome, now_ms: int) -> list[Action]:
+        """`$connect` is done: 101 after any 2xx (H03), else that very status (H04), or 502, 500, 504 (H05–H07).
+
+        A client that did not wait for it gets no answer, but what a successful `$connect` wrote down is taken back by
+        a `$disconnect` with 1006.
+        """
         connection = self._connections.get(connection_id)
         if connection is None:
             return []
         if isinstance(outcome, ProxyResult) and 200 <= outcome.status <= 299:  # noqa: PLR2004  "any 2xx"
+            if connection.left_early:
+                connection.take(Step.ACCEPT)
+                return self._disconnect(connection, *ABNORMAL, now_ms)
             names = {name.lower(): value for name, value in outcome.headers.items()}
-            return self._accept(connection, names.get("sec-websocket-protocol"))
+            return self._accept(connection, names.get("sec-websocket-protocol") or None)
         connection.take(Step.REFUSE)
         del self._connections[connection_id]
+        if connection.left_early:
+            return []
         self.refused += 1
         status = outcome.status if isinstance(outcome, ProxyResult) else _HANDSHAKE_STATUS[outcome]
         return [Refuse(connection_id, status, _REFUSAL_MESSAGES.get(status, "Internal server error"))]
@@ -255,16 +275,23 @@ class WebSocketCore:
     def gone(self, connection_id: str, code: int, reason: str, now_ms: int) -> list[Action]:
         """The socket is gone, with the close code and reason seen on the wire: `$disconnect` runs now (M19).
 
-        A client that leaves while `$connect` still runs stays CONNECTING until the function returns: the row that its
-        `$connect` writes is then taken back by a `$disconnect` with 1006.
+        A client that leaves while `$connect` still runs stays CONNECTING until the function returns.
         """
         connection = self._connections.get(connection_id)
-        if connection is None or connection.state is State.CONNECTING:
+        if connection is None:
             return []
-        connection.take(Step.GONE)
-        del self._connections[connection_id]
+        if connection.state is State.CONNECTING:
+            connection.left_early = True
+            return []
         if connection.close_code is not None:
             code, reason = connection.close_code, connection.close_reason
+        return self._disconnect(connection, code, reason, now_ms)
+
+    # -- inside ----------------------------------------------------------------------------------------------------
+
+    def _disconnect(self, connection: Connection, code: int, reason: str, now_ms: int) -> list[Action]:
+        connection.take(Step.GONE)
+        del self._connections[connection.facts.connection_id]
         route = self._routes.get(DISCONNECT)
         if route is None:
             return []
@@ -273,8 +300,6 @@ class WebSocketCore:
             self._facts, connection.facts, code=code, reason=reason, request_id=request_id, now_ms=now_ms
         )
         return [self._invoke(connection, route, event, request_id)]
-
-    # -- inside ----------------------------------------------------------------------------------------------------
 
     def _accept(self, connection: Connection, subprotocol: str | None) -> list[Action]:
         connection.take(Step.ACCEPT)

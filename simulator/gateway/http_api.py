@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from simulator.gateway.proxy_result import Failure, Outcome, ProxyResult, parse_proxy_result, read_proxy_result
-from simulator.gateway.websocket_events import clf_time
+from simulator.gateway.websocket_events import clf_time, forwarded_headers
 from simulator.http11 import Header, HttpRequest
 from simulator.stack.model import Cors, HttpApi, HttpRoute
 
@@ -52,7 +52,7 @@ class HttpApiRules:
         self._domain_name = domain_name
 
     def handle(
-        self, request: HttpRequest, source_ip: str, request_id: str, now_ms: int
+        self, request: HttpRequest, source_ip: str, *, request_id: str, trace_id: str, now_ms: int
     ) -> HttpAnswer | InvokeHttpRoute:
         """What to do with a request: answer it (preflight, 404) or invoke the function of its route."""
         path, _, raw_query = request.target.partition("?")
@@ -67,7 +67,10 @@ class HttpApiRules:
             return self._with_cors(request, not_found(request_id))
         route, parameters = match
         build = _event_1_0 if route.payload_format == "1.0" else _event_2_0
-        event = build(self, request, route, parameters, path, raw_query, source_ip, request_id, now_ms)
+        headers = forwarded_headers(request.headers, source_ip, trace_id)
+        event = build(
+            self, request, route, headers, parameters, unquote(path), raw_query, source_ip, request_id, now_ms
+        )
         return InvokeHttpRoute(route, json.dumps(event, separators=(",", ":")).encode(), request_id)
 
     def answer_for(self, request: HttpRequest, invoked: InvokeHttpRoute, outcome: Failure | bytes) -> HttpAnswer:
@@ -77,13 +80,18 @@ class HttpApiRules:
         elif isinstance(outcome, Failure):
             answer = _error(500, "Internal Server Error", invoked.request_id)
         else:
-            answer = _success(_read(outcome, invoked.route.payload_format), invoked.request_id)
+            payload_format = invoked.route.payload_format
+            answer = _success(_read(outcome, payload_format), payload_format, invoked.request_id)
         return self._with_cors(request, answer)
 
-    def has_route(self, request: HttpRequest) -> bool:
-        """Whether some route would take the request."""
-        inner = self._inside_stage(request.target.partition("?")[0])
-        return inner is not None and match_route(self._api.routes, request.method, inner) is not None
+    def owns(self, path: str) -> bool:
+        """Whether a raw path lies inside this API's stage, route or no route."""
+        return self._inside_stage(path) is not None
+
+    def has_route(self, method: str, path: str) -> bool:
+        """Whether some route would take a request for a raw path."""
+        inner = self._inside_stage(path)
+        return inner is not None and match_route(self._api.routes, method, inner) is not None
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
@@ -167,22 +175,21 @@ def match_route(routes: Sequence[HttpRoute], method: str, path: str) -> tuple[Ht
 
 
 def _match_path(pattern: str, path: str) -> tuple[tuple[int, int], dict[str, str]] | None:
-    """How specific the match is (kind, literal segments) and the parameters, or None."""
+    """How specific the match is (kind, literal segments) and the parameters, or None.
+
+    A trailing slash makes another path: only a greedy parameter takes it, as an empty one. (Both observed on AWS.)
+    """
     if pattern == DEFAULT_STAGE:
         return (0, 0), {}
-    wanted = pattern.strip("/").split("/")
-    given = path.strip("/").split("/")
+    wanted, given = pattern.split("/"), path.split("/")
     parameters: dict[str, str] = {}
     literals = 0
     for index, piece in enumerate(wanted):
-        if piece.startswith("{") and piece.endswith("+}"):
-            rest = given[index:]
-            if not rest or rest == [""]:
-                return None
-            parameters[piece[1:-2]] = "/".join(rest)
-            return (1, literals), parameters
         if index >= len(given):
             return None
+        if piece.startswith("{") and piece.endswith("+}"):
+            parameters[piece[1:-2]] = "/".join(given[index:])
+            return (1, literals), parameters
         if piece.startswith("{") and piece.endswith("}"):
             if not given[index]:
                 return None
@@ -200,6 +207,7 @@ def _event_2_0(
     rules: HttpApiRules,
     request: HttpRequest,
     route: HttpRoute,
+    headers: Sequence[Header],
     parameters: dict[str, str],
     path: str,
     raw_query: str,
@@ -208,26 +216,28 @@ def _event_2_0(
     now_ms: int,
 ) -> dict[str, Any]:
     """Payload format 2.0: absent parts are left out (P01); repeated headers and values are joined (P02)."""
-    cookies = [cookie.strip() for value in _all(request, "cookie") for cookie in value.split(";")]
-    headers: dict[str, str] = {}
-    for name, value in request.headers:
+    cookies: list[str] = []
+    joined: dict[str, str] = {}
+    for name, value in headers:
         key = name.lower()
-        if key != "cookie":
-            headers[key] = f"{headers[key]},{value}" if key in headers else value
+        if key == "cookie":
+            cookies += [cookie.strip() for cookie in value.split(";") if cookie.strip()]
+        else:
+            joined[key] = f"{joined[key]},{value}" if key in joined else value
     event: dict[str, Any] = {
         "version": "2.0",
         "routeKey": _route_key(route),
-        "rawPath": unquote(path),
+        "rawPath": path,
         "rawQueryString": raw_query,
-        "headers": headers,
+        "headers": joined,
         "requestContext": {
             **rules.common_context(request_id),
             "http": {
                 "method": request.method,
-                "path": unquote(path),
+                "path": path,
                 "protocol": "HTTP/1.1",
                 "sourceIp": source_ip,
-                "userAgent": headers.get("user-agent", ""),
+                "userAgent": joined.get("user-agent", ""),
             },
             "routeKey": _route_key(route),
             "time": clf_time(now_ms),
@@ -256,6 +266,7 @@ def _event_1_0(
     rules: HttpApiRules,
     request: HttpRequest,
     route: HttpRoute,
+    headers: Sequence[Header],
     parameters: dict[str, str],
     path: str,
     raw_query: str,
@@ -264,7 +275,7 @@ def _event_1_0(
     now_ms: int,
 ) -> dict[str, Any]:
     """Payload format 1.0: absent parts are null (P04)."""
-    multi_headers = _group(request.headers)
+    multi_headers = _group(headers)
     multi_query = _group(parse_qsl(raw_query, keep_blank_values=True))
     body, encoded = _encode_body(request) if request.body else (None, False)
     resource = route.path
@@ -280,12 +291,13 @@ def _event_1_0(
             "cognitoIdentityPoolId",
             "principalOrgId",
             "user",
+            "userArn",
         )
     )
     return {
         "version": "1.0",
         "resource": resource,
-        "path": unquote(path),
+        "path": path,
         "httpMethod": request.method,
         "headers": {name: values[-1] for name, values in multi_headers.items()},
         "multiValueHeaders": multi_headers,
@@ -296,7 +308,7 @@ def _event_1_0(
             "extendedRequestId": request_id,
             "httpMethod": request.method,
             "identity": {**identity, "sourceIp": source_ip, "userAgent": request.header("user-agent") or ""},
-            "path": unquote(path),
+            "path": path,
             "protocol": "HTTP/1.1",
             "requestTime": clf_time(now_ms),
             "requestTimeEpoch": now_ms,
@@ -316,25 +328,27 @@ def _read(payload: bytes, payload_format: str) -> Outcome:
         return parse_proxy_result(payload)
     try:
         result = json.loads(payload)
-    except ValueError:
+    except (ValueError, RecursionError):
         return Failure.MALFORMED
     if isinstance(result, dict) and "statusCode" in result:
         return read_proxy_result(result)
-    body = result.encode() if isinstance(result, str) else payload
+    body = result.encode("utf-8", "surrogatepass") if isinstance(result, str) else payload
     return ProxyResult(200, {"content-type": "application/json"}, body=body)
 
 
-def _success(outcome: Outcome, request_id: str) -> HttpAnswer:
+def _success(outcome: Outcome, payload_format: str, request_id: str) -> HttpAnswer:
     if isinstance(outcome, Failure):
         return _error(500, "Internal Server Error", request_id)
     headers = [(name, value) for name, value in outcome.headers.items() if name.lower() not in _OURS]
-    for name, values in outcome.multi_value_headers.items():
-        if name.lower() not in _OURS:
-            headers = [header for header in headers if header[0].lower() != name.lower()]
-            headers += [(name, value) for value in values]
+    if payload_format == "1.0":
+        for name, values in outcome.multi_value_headers.items():
+            if name.lower() not in _OURS:
+                headers = [header for header in headers if header[0].lower() != name.lower()]
+                headers += [(name, value) for value in values]
     if not any(name.lower() == "content-type" for name, _ in headers):
         headers.append(("content-type", "text/plain;charset=utf-8"))
-    headers += [("set-cookie", cookie) for cookie in outcome.cookies]
+    if payload_format == "2.0":
+        headers += [("set-cookie", cookie) for cookie in outcome.cookies]
     headers.append(("apigw-requestid", request_id))
     return HttpAnswer(outcome.status, tuple(headers), outcome.body)
 
@@ -364,7 +378,8 @@ def _encode_body(request: HttpRequest) -> tuple[str, bool]:
 
 
 def _allows(cors: Cors, origin: str) -> bool:
-    return "*" in cors.allow_origins or origin in cors.allow_origins
+    scheme = origin.partition("://")[0]
+    return not {"*", origin, f"{scheme}://*"}.isdisjoint(cors.allow_origins)
 
 
 def _cors_headers(cors: Cors, origin: str) -> list[Header]:
@@ -373,10 +388,6 @@ def _cors_headers(cors: Cors, origin: str) -> list[Header]:
     if cors.allow_credentials:
         headers.append(("access-control-allow-credentials", "true"))
     return headers
-
-
-def _all(request: HttpRequest, name: str) -> list[str]:
-    return [value for key, value in request.headers if key.lower() == name]
 
 
 def _group(pairs: Sequence[tuple[str, str]]) -> dict[str, list[str]]:

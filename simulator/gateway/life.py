@@ -4,7 +4,7 @@
 
     CONNECTING ──accept──► OPEN ──close──► CLOSING ──gone──► CLOSED
          │                   └──────────────gone───────────────▲
-         └──refuse / abandon───────────────────────────────────┘
+         └──refuse─────────────────────────────────────────────┘
 
 * CONNECTING: the upgrade request waits for `$connect` (H02). Nothing can be sent; callbacks answer 410 (C15).
 * OPEN: messages are routed, callbacks deliver.

@@ -45,7 +45,9 @@ def bind(host: str, port: int) -> socket.socket:
             raise EnvironmentFailure(
                 f"port {port} on {host} is in use; stop what listens there or give another --port (0: any free one)."
             ) from error
-        raise EnvironmentFailure(f"cannot listen on {host}:{port}: {error.strerror or error}.") from error
+        raise EnvironmentFailure(
+            f"cannot listen on {host}:{port} ({error.strerror or error}); give another --host or --port."
+        ) from error
     return listening
 
 
@@ -76,8 +78,10 @@ class Listener:
         """Begin to accept."""
         self._loop.add_reader(self._socket, self._on_acceptable)
 
-    def stop(self) -> None:
-        """Accept no more and drop sockets that have not said anything yet."""
+    async def stop(self) -> None:
+        """Accept no more and drop sockets that have not said anything yet. Harmless when stopped already."""
+        if self._socket.fileno() < 0:
+            return
         if self._pause is not None:
             self._pause.cancel()
         self._loop.remove_reader(self._socket)
@@ -85,8 +89,10 @@ class Listener:
         for accepted in list(self._silent):
             self._forget(accepted)
             accepted.close()
-        for task in list(self._admitting):
+        admitting = list(self._admitting)
+        for task in admitting:
             task.cancel()
+        await asyncio.gather(*admitting, return_exceptions=True)
 
     def _on_acceptable(self) -> None:
         for _ in range(_ACCEPTS_PER_WAKE):

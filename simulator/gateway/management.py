@@ -44,8 +44,8 @@ def connection_in_path(path: str, stage: str) -> str | None:
 
 
 def is_management_path(path: str) -> bool:
-    """Whether a raw path is meant for `@connections`, rightly or wrongly formed."""
-    return _SEGMENT in unquote(path)
+    """Whether a raw path is meant for `@connections`, rightly or wrongly formed: one segment says so."""
+    return "/@connections/" in path or any(unquote(piece) == _SEGMENT for piece in path.split("/"))
 
 
 def answer(

@@ -6,6 +6,7 @@ import base64
 import binascii
 import enum
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,13 +36,16 @@ Outcome = ProxyResult | Failure
 """What became of an invocation whose result matters."""
 
 _LOWEST_STATUS, _HIGHEST_STATUS = 200, 599
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""A header name (RFC 9110, 5.6.2): anything else would let a handler write lines of its own."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 
 
 def parse_proxy_result(payload: bytes) -> Outcome:
     """Read a handler's JSON result that must carry `statusCode` (H04, H05, P06, P07)."""
     try:
         result = json.loads(payload)
-    except ValueError:
+    except (ValueError, RecursionError):
         return Failure.MALFORMED
     if not isinstance(result, dict):
         return Failure.MALFORMED
@@ -60,13 +64,15 @@ def read_proxy_result(result: Mapping[str, Any]) -> Outcome:
         return Failure.MALFORMED
     if any(not isinstance(values, list) for values in multi.values()):
         return Failure.MALFORMED
+    if any(_NAME.fullmatch(name) is None for name in (*headers, *multi)):
+        return Failure.MALFORMED
     body = _body(result.get("body"), encoded=result.get("isBase64Encoded") is True)
     if body is None:
         return Failure.MALFORMED
     return ProxyResult(
         status=status,
-        headers={str(name): _header_value(value) for name, value in headers.items()},
-        multi_value_headers={str(name): tuple(map(_header_value, values)) for name, values in multi.items()},
+        headers={name: _header_value(value) for name, value in headers.items()},
+        multi_value_headers={name: tuple(map(_header_value, values)) for name, values in multi.items()},
         cookies=tuple(map(_header_value, cookies)),
         body=body,
     )
@@ -94,6 +100,6 @@ def _body(value: Any, *, encoded: bool) -> bytes | None:
 
 
 def _header_value(value: Any) -> str:
-    """One header line: a handler must not be able to start another (CR and LF become spaces)."""
+    """One header line: a handler must not be able to start another (control characters become a space)."""
     text = value if isinstance(value, str) else json.dumps(value)
-    return " ".join(text.splitlines()) if "\n" in text or "\r" in text else text
+    return _CONTROL.sub(" ", text)

@@ -8,10 +8,13 @@ to the load generator; no stage can have that name.
 from __future__ import annotations
 
 import asyncio
+import base64
 import ipaddress
 import json
 import logging
 import random
+import socket
+import ssl
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +27,7 @@ from simulator.clock import Clock
 from simulator.gateway import management
 from simulator.gateway.channel import Channel
 from simulator.gateway.core import (
+    ABNORMAL,
     GOING_AWAY,
     Accept,
     Action,
@@ -40,7 +44,7 @@ from simulator.gateway.listener import Listener, bind
 from simulator.gateway.proxy_result import Failure, Outcome, parse_proxy_result
 from simulator.gateway.route_selection import CONNECT, DISCONNECT
 from simulator.gateway.tls import ThrowawayAuthority
-from simulator.http11 import HttpConnection, HttpRequest, OpenConnections
+from simulator.http11 import Header, HttpConnection, HttpRequest, OpenConnections
 from simulator.invocation import Invoke, InvokeRefusedError
 from simulator.stack.model import HttpApi, Stack, WebSocketApi
 
@@ -96,10 +100,14 @@ class Gateway:
         """Bind the ports and make the certificate; clients are served from now on."""
         first_port = bind(self._host, self._port)
         try:
-            self._authority = await asyncio.to_thread(ThrowawayAuthority, self._reachable_host())
+            await self._serve(first_port)
         except BaseException:
+            await self.stop()
             first_port.close()
             raise
+
+    async def _serve(self, first_port: socket.socket) -> None:
+        self._authority = await asyncio.to_thread(ThrowawayAuthority, self._reachable_host())
         pairs = _pair_apis(self._stack.websocket_apis, self._stack.http_apis)
         for index, (websocket_api, http_api) in enumerate(pairs):
             listening = first_port if index == 0 else bind(self._host, 0)
@@ -112,14 +120,14 @@ class Gateway:
                 clock=self._clock,
                 stats=self._stats,
             )
-            endpoint.listener = Listener(listening, endpoint.new_connection, self._authority.server_context)
-            endpoint.listener.start()
+            endpoint.listen(listening, self._authority.server_context)
             self._endpoints.append(endpoint)
             for api in (websocket_api, http_api):
                 if api is not None:
                     self.addresses[api.api_id] = address
         self.main_address = Address(self._reachable_host(), first_port.getsockname()[1])
-        if not ipaddress.ip_address(self._reachable_host()).is_loopback or self._host in _EVERY_INTERFACE:
+        bound_ip = first_port.getsockname()[0].partition("%")[0]
+        if not ipaddress.ip_address(bound_ip).is_loopback:
             _LOG.warning("listening on %s: anybody who can reach this machine can connect and post", self._host)
 
     async def stop(self) -> None:
@@ -127,6 +135,7 @@ class Gateway:
         await asyncio.gather(*(endpoint.stop() for endpoint in self._endpoints))
         if self._authority is not None:
             self._authority.discard()
+            self._authority = None
 
     @property
     def ca_bundle(self) -> Path:
@@ -178,7 +187,7 @@ class Endpoint:
         self.ids = ids
         self.clock = clock
         self.stats = stats
-        self.listener: Listener | None = None
+        self._listener: Listener | None = None
         self.channels: dict[str, Channel] = {}
         """Open WebSocket connections."""
         self.pending: dict[str, GatewayConnection] = {}
@@ -188,21 +197,28 @@ class Endpoint:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._stopping = False
 
-    def new_connection(self) -> GatewayConnection:
-        """A protocol for one accepted socket."""
-        return GatewayConnection(self, self._connections)
+    def listen(self, listening: socket.socket, tls: ssl.SSLContext) -> None:
+        """Serve what connects to a bound socket, which is then this object's to close."""
+        self._listener = Listener(listening, lambda: GatewayConnection(self, self._connections), tls)
+        self._listener.start()
 
     def spawn(self, coroutine: Any) -> None:
         """Run a coroutine beside everything else; `stop` ends it."""
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._on_task_done)
+
+    def _on_task_done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            _LOG.error("the gateway failed at %s; please report this", task.get_coro(), exc_info=error)
 
     async def stop(self) -> None:
         """Close the port and all connections on it."""
         self._stopping = True
-        if self.listener is not None:
-            self.listener.stop()
+        if self._listener is not None:
+            await self._listener.stop()
         for connection in self._connections:
             connection.end()
         await self._connections.drain(_STOP_TIMEOUT_S)
@@ -242,12 +258,14 @@ class Endpoint:
         if isinstance(outcome, bytes):
             read = is_connect or core.wants_result(invoked.route_key)
             result: Outcome | None = parse_proxy_result(outcome) if read else None
+            if result is Failure.MALFORMED:
+                consequence = "the client gets 502" if is_connect else "the client gets no reply"
+                _LOG.error("%s: %s: %s; %s", origin, invoked.function, result.value, consequence)
         else:
             result = outcome
         if is_connect:
-            if result is Failure.MALFORMED:
-                _LOG.error("%s of %s: %s; the client gets 502", origin, invoked.function, result.value)
-            self.perform(core.connect_returned(invoked.connection_id, result or Failure.MALFORMED))
+            answer = result or Failure.MALFORMED
+            self.perform(core.connect_returned(invoked.connection_id, answer, self.clock.wall_ms()))
         elif invoked.route_key != DISCONNECT:
             self.perform(core.message_returned(invoked, result))
 
@@ -277,6 +295,9 @@ class Endpoint:
         except InvokeRefusedError as refused:
             _LOG.error("%s: Lambda refused to invoke %s: %s", origin, function, refused)
             return Failure.REFUSED
+        except Exception:  # noqa: BLE001  whatever broke there, the client here must not wait for ever
+            _LOG.exception("%s: %s could not be invoked", origin, function)
+            return Failure.REFUSED
         return Failure.ERROR if result.function_error else result.payload
 
 
@@ -288,6 +309,8 @@ def _look_at(invocation: asyncio.Future[Any]) -> None:
 
 class GatewayConnection(HttpConnection):
     """One accepted socket: HTTP until it is upgraded, frames afterwards."""
+
+    upgrades_to = "websocket"
 
     def __init__(self, endpoint: Endpoint, connections: OpenConnections) -> None:
         super().__init__(connections)
@@ -303,17 +326,23 @@ class GatewayConnection(HttpConnection):
         endpoint = self._endpoint
         path, _, query = request.target.partition("?")
         websocket = endpoint.websocket
-        if request.upgrade and (request.header("upgrade") or "").lower() == "websocket":
+        if request.upgrade:
             self._on_upgrade(request, path, query)
         elif path == STATS_PATH:
             self.respond(200, [_JSON], json.dumps(endpoint.stats()).encode())
         elif websocket is not None and management.is_management_path(path):
             self._on_callback(websocket, request, path)
-        elif websocket is not None and _stage_of(path) == websocket.stage and not _route_exists(endpoint.http, request):
-            # A plain request to the WebSocket URL (H13).
+        elif websocket is not None and _lacks_upgrade(websocket.stage, endpoint.http, request.method, path):
             self._answer(HttpAnswer(426, (_JSON, ("upgrade", "websocket")), b'{"message":"Upgrade Required"}'))
         elif endpoint.http is not None:
-            decided = endpoint.http.handle(request, self.peer_ip, endpoint.ids.request_id(), endpoint.clock.wall_ms())
+            now_ms = endpoint.clock.wall_ms()
+            decided = endpoint.http.handle(
+                request,
+                self.peer_ip,
+                request_id=endpoint.ids.request_id(),
+                trace_id=endpoint.ids.trace_id(now_ms),
+                now_ms=now_ms,
+            )
             if isinstance(decided, HttpAnswer):
                 self._answer(decided)
             else:
@@ -339,10 +368,11 @@ class GatewayConnection(HttpConnection):
     def on_closed(self, error: Exception | None) -> None:  # noqa: ARG002
         """The socket is gone: the rules decide whether `$disconnect` runs."""
         endpoint = self._endpoint
-        if self._connection_id is None or endpoint.websocket is None or self.channel is None:
+        if self._connection_id is None or endpoint.websocket is None:
             return
         endpoint.channels.pop(self._connection_id, None)
-        code, reason = self.channel.close_seen()
+        endpoint.pending.pop(self._connection_id, None)
+        code, reason = ABNORMAL if self.channel is None else self.channel.close_seen()
         endpoint.perform(endpoint.websocket.gone(self._connection_id, code, reason, endpoint.clock.wall_ms()))
 
     def end(self) -> None:
@@ -356,11 +386,8 @@ class GatewayConnection(HttpConnection):
         """Answer the upgrade request with 101 and start to speak frames."""
         endpoint, transport = self._endpoint, self.transport
         core = endpoint.websocket
-        if core is None:
-            return
-        if transport is None or transport.is_closing():
-            # The client left while `$connect` ran; what that wrote must be undone (see WebSocketCore.gone).
-            endpoint.perform(core.gone(connection_id, 1006, "", endpoint.clock.wall_ms()))
+        if core is None or transport is None or transport.is_closing():
+            # The client is on its way out; `on_closed` tells the rules.
             return
         lines = [
             "HTTP/1.1 101 Switching Protocols",
@@ -382,10 +409,10 @@ class GatewayConnection(HttpConnection):
             early, self._early = bytes(self._early), bytearray()
             self.channel.receive(early)
 
-    def refuse(self, status: int, message: str) -> None:
+    def refuse(self, status: int, message: str, *more_headers: Header) -> None:
         """Answer the upgrade request with an error status; the body is a guess (H16)."""
         ids = self._endpoint.ids
-        headers = [_JSON, ("x-amzn-requestid", ids.uuid()), ("x-amz-apigw-id", ids.request_id())]
+        headers = [_JSON, ("x-amzn-requestid", ids.uuid()), ("x-amz-apigw-id", ids.request_id()), *more_headers]
         if status == 403:  # noqa: PLR2004
             headers.append(("x-amzn-errortype", "ForbiddenException"))
         self.respond(status, headers, json.dumps({"message": message}).encode(), close=True)
@@ -398,7 +425,9 @@ class GatewayConnection(HttpConnection):
         key = request.header("sec-websocket-key")
         if core is None or _stage_of(path) != core.stage:
             self.refuse(403, "Forbidden")
-        elif request.method != "GET" or key is None or request.header("sec-websocket-version") != "13":
+        elif request.header("sec-websocket-version") != "13":
+            self.refuse(400, "Bad Request", ("sec-websocket-version", "13"))
+        elif request.method != "GET" or key is None or not _is_websocket_key(key):
             self.refuse(400, "Bad Request")
         else:
             self._websocket_key = key
@@ -442,5 +471,23 @@ def _stage_of(path: str) -> str | None:
     return unquote(pieces[1]) if len(pieces) == 2 and not pieces[0] else None  # noqa: PLR2004
 
 
-def _route_exists(http: HttpApiRules | None, request: HttpRequest) -> bool:
-    return http is not None and http.has_route(request)
+def _lacks_upgrade(stage: str, http: HttpApiRules | None, method: str, path: str) -> bool:
+    """Whether a plain request was meant for the WebSocket API (H13).
+
+    Where an HTTP API shares the port its routes come first, and what lies deeper inside its stage is its 404 (P10).
+    """
+    if unquote(path.removeprefix("/").partition("/")[0]) != stage:
+        return False
+    if http is None:
+        return True
+    if _stage_of(path) != stage:
+        return not http.owns(path)
+    return not http.has_route(method, path)
+
+
+def _is_websocket_key(key: str) -> bool:
+    """Whether `Sec-WebSocket-Key` is 16 bytes in base64 (RFC 6455, 4.2.1)."""
+    try:
+        return len(base64.b64decode(key, validate=True)) == 16  # noqa: PLR2004
+    except ValueError:
+        return False

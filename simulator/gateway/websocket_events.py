@@ -5,14 +5,16 @@ Keys that AWS leaves out are left out, not null. Samples of each kind stand in `
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from simulator.http11 import Header
 
-_NOT_PASSED_ON = {"connection", "upgrade"}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NOT_PASSED_ON = {"connection", "keep-alive", "transfer-encoding", "upgrade"}
+_REPLACED = {"x-forwarded-port", "x-forwarded-proto"}
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -40,11 +42,8 @@ class ConnectionFacts:
 
 def clf_time(epoch_ms: int) -> str:
     """`requestTime`: Common Log Format in UTC, `09/Feb/2024:18:11:43 +0000` (E04), whatever the locale."""
-    moment = time.gmtime(epoch_ms // 1000)
-    return (
-        f"{moment.tm_mday:02d}/{_MONTHS[moment.tm_mon - 1]}/{moment.tm_year}:"
-        f"{moment.tm_hour:02d}:{moment.tm_min:02d}:{moment.tm_sec:02d} +0000"
-    )
+    moment = _EPOCH + timedelta(seconds=epoch_ms // 1000)
+    return f"{moment.day:02d}/{_MONTHS[moment.month - 1]}/{moment:%Y:%H:%M:%S} +0000"
 
 
 def connect_event(
@@ -58,7 +57,7 @@ def connect_event(
     now_ms: int,
 ) -> dict[str, Any]:
     """The `$connect` event. Query keys exist only when a query was sent (E07)."""
-    multi_headers = _multi(_forwarded_headers(headers, connection.source_ip, trace_id))
+    multi_headers = _multi(forwarded_headers(headers, connection.source_ip, trace_id))
     event: dict[str, Any] = {
         "headers": {name: values[-1] for name, values in multi_headers.items()},
         "multiValueHeaders": multi_headers,
@@ -131,19 +130,32 @@ def _context(
     }
 
 
-def _forwarded_headers(headers: Sequence[Header], source_ip: str, trace_id: str) -> list[Header]:
-    """The client's headers as API Gateway passes them on (E08)."""
-    passed = [(name, value) for name, value in headers if name.lower() not in _NOT_PASSED_ON]
+def forwarded_headers(headers: Sequence[Header], source_ip: str, trace_id: str) -> list[Header]:
+    """The client's headers as API Gateway passes them on (E08).
+
+    A client's own `X-Forwarded-For` is kept and the address it came from is put after it, as proxies do: only the last
+    entry can be trusted. A trace that the client began goes on. (Both inferred; the captures have neither.)
+    """
+    passed: list[Header] = []
+    forwarded_for: list[str] = []
+    for name, value in headers:
+        key = name.lower()
+        if key == "x-forwarded-for":
+            forwarded_for.append(value)
+        elif key == "x-amzn-trace-id":
+            trace_id = value
+        elif key not in _NOT_PASSED_ON and key not in _REPLACED:
+            passed.append((name, value))
     passed += [
         ("X-Amzn-Trace-Id", trace_id),
-        ("X-Forwarded-For", source_ip),
+        ("X-Forwarded-For", ", ".join([*forwarded_for, source_ip])),
         ("X-Forwarded-Port", "443"),
         ("X-Forwarded-Proto", "https"),
     ]
     return passed
 
 
-def _multi(pairs: Any) -> dict[str, list[str]]:
+def _multi(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     result: dict[str, list[str]] = {}
     for name, value in pairs:
         result.setdefault(name, []).append(value)

@@ -1,0 +1,51 @@
+"""The rules are pure: what they need of time, chance and sockets is passed in."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import simulator.gateway
+
+ROOM = Path(simulator.gateway.__file__).parent
+RULES = [
+    "core",
+    "frames",
+    "http_api",
+    "ids",
+    "life",
+    "management",
+    "proxy_result",
+    "route_selection",
+    "websocket_events",
+]
+FORBIDDEN = {"asyncio", "logging", "os", "random", "secrets", "selectors", "socket", "ssl", "threading", "time"}
+CLOCK_READINGS = {"now", "utcnow", "today"}
+
+
+def imports_of(tree: ast.Module) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {name.name.split(".")[0] for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add((node.module or "").split(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_rules_import_nothing_that_does_io(name):
+    tree = ast.parse((ROOM / f"{name}.py").read_text(encoding="utf-8"))
+    assert imports_of(tree) & FORBIDDEN == set()
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_rules_never_ask_what_time_it_is(name):
+    tree = ast.parse((ROOM / f"{name}.py").read_text(encoding="utf-8"))
+    read = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)} & CLOCK_READINGS
+    assert read == set()
+
+
+def test_every_module_of_the_room_is_either_a_rule_or_the_shell():
+    shell = {"__init__", "channel", "listener", "server", "tls"}
+    assert {file.stem for file in ROOM.glob("*.py")} == {*RULES, *shell}
