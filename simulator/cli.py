@@ -30,6 +30,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _INTERRUPTED = 130
 _STDIN = 0
+_SAME_WISH_S = 1.0
 
 
 def main() -> NoReturn:
@@ -471,12 +472,21 @@ def _set_up_logging(*, quiet: bool) -> None:
 
 @contextlib.contextmanager
 def _stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
-    """Set `stop` at SIGINT and SIGTERM; a second SIGINT interrupts at once."""
+    """Set `stop` at SIGINT and SIGTERM; another SIGINT interrupts at once.
+
+    Not one that comes within a second: shells, `timeout` and impatient fingers send two where one is meant.
+    """
     loop = asyncio.get_running_loop()
+    first_s: float | None = None
 
     def ask() -> None:
+        nonlocal first_s
         stop.set()
-        loop.remove_signal_handler(signal.SIGINT)
+        if first_s is None:
+            first_s = loop.time()
+        elif loop.time() - first_s > _SAME_WISH_S:
+            loop.remove_signal_handler(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
 
     handled = []
     for number in (signal.SIGINT, signal.SIGTERM):

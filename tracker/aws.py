@@ -32,9 +32,10 @@ CLIENT_CONFIG = Config(
     read_timeout=8,
     retries={"mode": "standard", "total_max_attempts": 3},
 )
-TWEETS_MAX = 20
-"""A vendor row never holds more tweets: 20 of 16 KB each stay below the 400 KB of an item (D10)."""
-TWEETS_AFTER_TRIM = 10
+TWEETS_MAX = 10
+"""A vendor row never holds more tweets: ten of 16 KB each stay below the 400 KB of an item (D10), and each update
+costs a write of the whole row."""
+TWEETS_AFTER_TRIM = 5
 """A full list is cut to this many (the newest), so that nine of ten writes are a plain append."""
 RECORD_ATTEMPTS = 5
 

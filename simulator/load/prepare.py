@@ -83,6 +83,7 @@ def _scheduled(scenario: Scenario, vendors: ScheduledVendors, schedule: Schedule
             seed=scenario.seed,
             ping_interval_s=vendors.ping_interval_s,
             drive_ping_interval_s=vendors.drive_ping_interval_s,
+            least_gap_s=vendors.least_gap_s,
             gps_sigma_m=vendors.noise_m,
         )
 

@@ -56,6 +56,8 @@ class ScheduledVendors:
     """Seconds of the schedule between two updates of a standing vendor."""
     drive_ping_interval_s: float = 120.0
     """Seconds of the schedule between two updates of a driving vendor."""
+    least_gap_s: float = 0.0
+    """Least seconds of the schedule between two updates of one vendor; of what comes too early the newest is sent."""
     noise_m: float = GPS_SIGMA_M
     """Standard deviation of the GPS error, in metres."""
     speed: float = 240.0
@@ -226,6 +228,7 @@ def _scheduled(table: StrictTable) -> ScheduledVendors:
         end=_understood(table, "to", default.end, clock_minutes, "14:00"),
         ping_interval_s=_number(table, "ping_interval_s", default.ping_interval_s, 0.01, 86_400),
         drive_ping_interval_s=_number(table, "drive_ping_interval_s", default.drive_ping_interval_s, 0.01, 86_400),
+        least_gap_s=_number(table, "least_gap_s", default.least_gap_s, 0, 86_400),
         noise_m=_number(table, "noise_m", default.noise_m, 0, 1_000),
         speed=_number(table, "speed", default.speed, 0.001, 100_000),
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass
 
 _BASE_36 = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -61,9 +60,3 @@ def short_id(*parts: str) -> str:
         number, digit = divmod(number, len(_BASE_36))
         digits.append(_BASE_36[digit])
     return "".join(digits)
-
-
-def stack_name(file_stem: str) -> str:
-    """A stack name (letters, digits and hyphens, a letter first) from a template's file name."""
-    name = re.sub(r"[^A-Za-z0-9]+", "-", file_stem).strip("-")
-    return name if name[:1].isalpha() else f"stack-{name}".rstrip("-")

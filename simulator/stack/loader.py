@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from simulator.errors import InputError
 from simulator.stack.api_parts import ApiAssembly
-from simulator.stack.arns import Scope, stack_name
+from simulator.stack.arns import Scope
 from simulator.stack.functions import FunctionIndex, build_function
 from simulator.stack.http_apis import build_http_api
 from simulator.stack.intrinsics import REMOVED, Resolver
@@ -29,6 +29,9 @@ _SECTIONS = frozenset(
     {"AWSTemplateFormatVersion", "Description", "Metadata", "Parameters", "Mappings", "Conditions", "Resources"}
     | {"Outputs", "Transform", "Globals", "Rules"}
 )
+
+STACK_NAME = "local"
+"""`AWS::StackName`: names of functions and of whatever the template leaves unnamed begin with it."""
 
 Named = TypeVar("Named", Table, Queue, Function)
 
@@ -51,7 +54,7 @@ def load_stack(
     """
     place = Place(template)
     source = _read(place)
-    scope = Scope(region, account_id, stack_name(template.stem))
+    scope = Scope(region, account_id, STACK_NAME)
     given = dict(parameters or {})
     cache = TranslationCache(cache_dir or default_cache_dir())
     key = cache_key(source, given, scope)

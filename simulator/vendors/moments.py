@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from random import Random
 
     from simulator.vendors.city import City, Place
@@ -48,6 +49,27 @@ def moments(
                 point = stop.way.at(speed_m_s * (at_s - stop.depart_s))
                 yield Moment(at_s, point, city.place, f"On our way to {following.row.spot_name}.")
                 at_s += drive_ping_interval_s
+
+
+def spaced(said: Iterable[Moment], least_gap_s: float) -> Iterator[Moment]:
+    """Yield what is said with at least `least_gap_s` in between: what comes too early waits, and only the newest waits.
+
+    The way a phone on a limited plan reports: never too often, and always the latest position in the end.
+    """
+    next_s = -math.inf
+    waiting: Moment | None = None
+    for moment in said:
+        if waiting is not None and next_s <= moment.at_s:
+            yield waiting._replace(at_s=next_s)
+            next_s += least_gap_s
+            waiting = None
+        if moment.at_s >= next_s:
+            yield moment
+            next_s = moment.at_s + least_gap_s
+        else:
+            waiting = moment
+    if waiting is not None:
+        yield waiting._replace(at_s=next_s)
 
 
 def _standing_s(stop: Stop, window: Window, interval_s: float, jitter: float, chance: Random) -> Iterator[float]:

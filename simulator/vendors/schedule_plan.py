@@ -9,7 +9,7 @@ from simulator.errors import InputError
 from simulator.vendors.city import SAN_FRANCISCO, City
 from simulator.vendors.gps import GPS_SIGMA_M, with_gps_noise
 from simulator.vendors.itinerary import STREET_SPEED_M_S, Itinerary, itinerary
-from simulator.vendors.moments import moments
+from simulator.vendors.moments import moments, spaced
 from simulator.vendors.plan import Ping, Plan
 from simulator.vendors.schedule_window import Window, open_spans, vendors_of, window
 from simulator.vendors.seeds import seeded
@@ -27,6 +27,8 @@ PING_INTERVAL_S = 1800.0
 With it, a working day of San Francisco's 86 vendors at 240x is about 20 updates per real second."""
 DRIVE_PING_INTERVAL_S = 120.0
 """Simulated seconds between two updates of a driving vendor."""
+LEAST_GAP_S = 0.0
+"""No least time between two updates of a vendor."""
 LATENESS_S = 300.0
 """No vendor runs further behind the schedule: nobody arrives on the dot, and not all at once."""
 _SECONDS_OF_HOUR = 3600
@@ -44,6 +46,7 @@ def schedule_plan(
     seed: int = 0,
     ping_interval_s: float = PING_INTERVAL_S,
     drive_ping_interval_s: float = DRIVE_PING_INTERVAL_S,
+    least_gap_s: float = LEAST_GAP_S,
     lateness_s: float = LATENESS_S,
     jitter: float = 0.1,
     gps_sigma_m: float = GPS_SIGMA_M,
@@ -54,7 +57,8 @@ def schedule_plan(
     Each vendor (an Applicant) publishes when it arrives, every `ping_interval_s` while it stands, when it leaves, and
     every `drive_ping_interval_s` on the way to its next spot; intervals are simulated time. A vendor that stands
     somewhere as the window begins is heard of within the first interval. Every vendor with a span in the window
-    publishes at least once. Each runs behind the schedule by a time of its own, drawn from 0 to `lateness_s`.
+    publishes at least once. What a vendor would say within `least_gap_s` of its last word waits until then, and only
+    the newest of it is said. Each runs behind the schedule by a time of its own, drawn from 0 to `lateness_s`.
 
     `notes` of the plan count what had to be decided: several spots at once, drives faster than street speed, spans
     of the day before. Raises `InputError` for a window that cannot be read or in which nobody is out, and for a value
@@ -64,6 +68,7 @@ def schedule_plan(
         ("speed", speed, speed > 0),
         ("ping_interval_s", ping_interval_s, ping_interval_s > 0),
         ("drive_ping_interval_s", drive_ping_interval_s, drive_ping_interval_s > 0),
+        ("least_gap_s", least_gap_s, least_gap_s >= 0),
         ("lateness_s", lateness_s, lateness_s >= 0),
         ("jitter", jitter, 0 <= jitter <= 1),
         ("gps_sigma_m", gps_sigma_m, gps_sigma_m >= 0),
@@ -84,6 +89,7 @@ def schedule_plan(
         seed=seed,
         ping_interval_s=ping_interval_s,
         drive_ping_interval_s=drive_ping_interval_s,
+        least_gap_s=least_gap_s,
         jitter=jitter,
         gps_sigma_m=gps_sigma_m,
         city=city,
@@ -106,6 +112,7 @@ def _pings(
     seed: int,
     ping_interval_s: float,
     drive_ping_interval_s: float,
+    least_gap_s: float,
     jitter: float,
     gps_sigma_m: float,
     city: City,
@@ -120,7 +127,7 @@ def _pings(
         chance=seeded(seed, vendor.twitter_id, "moments"),
     )
     noise = seeded(seed, vendor.twitter_id, "gps")
-    for moment in said:
+    for moment in spaced(said, least_gap_s):
         if moment.at_s >= replayed.duration_s:
             return
         point = with_gps_noise(moment.point, gps_sigma_m, noise)

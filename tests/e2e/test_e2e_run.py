@@ -39,11 +39,13 @@ lost = 0
 wrong_positions = 0
 """
 
-HEADER = (
-    "DayOrder,DayOfWeekStr,starttime,endtime,permit,PermitLocation,locationdesc,optionaltext,locationid,start24,end24,"
-    "ColdTruck,Applicant,Latitude,Longitude"
-)
-SCHEDULE = f"{HEADER}\n5,Friday,10AM,1PM,P1,1 FIRST ST,corner,Tacos,1,10:00,13:00,N,Taco Wagon,37.7890,-122.4010\n5,Friday,1PM,2PM,P1,9 NINTH ST,corner,Tacos,2,13:00,14:00,N,Taco Wagon,37.7760,-122.4140\n5,Friday,9AM,3PM,P2,2 SECOND ST,corner,Noodles,3,09:00,15:00,N,Noodle Cart,37.7880,-122.3990\n5,Friday,11AM,2PM,P3,3 THIRD ST,corner,Nothing,4,11:00,14:00,N,Lost Truck,0,0"
+SCHEDULE = """\
+DayOrder,DayOfWeekStr,PermitLocation,optionaltext,start24,end24,Applicant,Latitude,Longitude
+5,Friday,1 FIRST ST,Tacos,10:00,13:00,Taco Wagon,37.7890,-122.4010
+5,Friday,9 NINTH ST,Tacos,13:00,14:00,Taco Wagon,37.7760,-122.4140
+5,Friday,2 SECOND ST,Noodles,09:00,15:00,Noodle Cart,37.7880,-122.3990
+5,Friday,3 THIRD ST,Nothing,11:00,14:00,Lost Truck,0,0
+"""
 
 
 @pytest.fixture

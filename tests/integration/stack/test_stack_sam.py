@@ -88,9 +88,9 @@ def test_a_sam_template_becomes_a_stack(template: Path) -> None:
     assert http_apis["Web"].cors == Cors(allow_origins=("*",), allow_methods=("GET",))
     assert http_apis["ServerlessHttpApi"].routes == (HttpRoute("ANY", "$default", "talk-test"),)
     assert stack.triggers == (
-        Trigger("TalkWork", "shop-Queue", "talk-test", batch_size=5, report_batch_item_failures=True),
+        Trigger("TalkWork", "local-Queue", "talk-test", batch_size=5, report_batch_item_failures=True),
     )
-    assert [table.name for table in stack.tables] == ["shop-Rows"]
+    assert [table.name for table in stack.tables] == ["local-Rows"]
     assert stack.warnings == (
         (
             f"{template}: resource Talk, property Events.Nightly: Schedule events are not simulated; "

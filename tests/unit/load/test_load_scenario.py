@@ -103,10 +103,10 @@ def test_a_schedule_scenario_is_read(tmp_path: Path) -> None:
     file = written(
         tmp_path,
         '[vendors]\nsource = "schedule"\nschedule = "s.csv"\nday = "sat"\nfrom = "9:30"\nto = "24:00"\n'
-        "ping_interval_s = 60\ndrive_ping_interval_s = 30\nnoise_m = 2\nspeed = 100",
+        "ping_interval_s = 60\ndrive_ping_interval_s = 30\nleast_gap_s = 20\nnoise_m = 2\nspeed = 100",
     )
     assert read_scenario(file).vendors == ScheduledVendors(
-        tmp_path / "s.csv", "sat", "9:30", "24:00", 60.0, 30.0, 2.0, 100.0
+        tmp_path / "s.csv", "sat", "9:30", "24:00", 60.0, 30.0, 20.0, 2.0, 100.0
     )
 
 
@@ -125,7 +125,7 @@ def test_a_schedule_scenario_is_read(tmp_path: Path) -> None:
         ),
         pytest.param(
             '[vendors]\nsource = "schedule"\ncount = 3',
-            "{file}: unknown key vendors.count (known here: day, drive_ping_interval_s, from, noise_m, "
+            "{file}: unknown key vendors.count (known here: day, drive_ping_interval_s, from, least_gap_s, noise_m, "
             "ping_interval_s, schedule, source, speed, to).",
             id="a key of the other source",
         ),

@@ -38,7 +38,7 @@ def changed(resources: Resources, logical_id: str, **properties: Any) -> Resourc
 def test_table(load: Load) -> None:
     properties = {**TABLE, "TimeToLiveSpecification": {"AttributeName": "expiresAt", "Enabled": True}}
     stack = load({"Rows": {"Type": "AWS::DynamoDB::Table", "Properties": properties}})
-    assert stack.tables == (Table("Rows", "shop-Rows", {"TableName": "shop-Rows", **TABLE}, "expiresAt"),)
+    assert stack.tables == (Table("Rows", "local-Rows", {"TableName": "local-Rows", **TABLE}, "expiresAt"),)
 
 
 def test_provisioned_table_with_index_takes_numbers_written_as_texts(load: Load) -> None:
@@ -87,14 +87,14 @@ def test_queue_with_dead_letter_queue(load: Load) -> None:
             url="https://sqs.us-east-1.amazonaws.com/123456789012/work",
             arn="arn:aws:sqs:us-east-1:123456789012:work",
             attributes={"VisibilityTimeout": "60"},
-            dead_letter_queue="shop-Dead",
+            dead_letter_queue="local-Dead",
             max_receive_count=5,
         ),
         Queue(
             logical_id="Dead",
-            name="shop-Dead",
-            url="https://sqs.us-east-1.amazonaws.com/123456789012/shop-Dead",
-            arn="arn:aws:sqs:us-east-1:123456789012:shop-Dead",
+            name="local-Dead",
+            url="https://sqs.us-east-1.amazonaws.com/123456789012/local-Dead",
+            arn="arn:aws:sqs:us-east-1:123456789012:local-Dead",
             attributes={},
         ),
     )
@@ -103,7 +103,7 @@ def test_queue_with_dead_letter_queue(load: Load) -> None:
 def test_fifo_queue_gets_the_suffix_in_its_generated_name(load: Load) -> None:
     properties = {"FifoQueue": True, "ContentBasedDeduplication": "true"}
     (queue,) = load({"Q": {"Type": "AWS::SQS::Queue", "Properties": properties}}).queues
-    assert (queue.name, queue.fifo) == ("shop-Q.fifo", True)
+    assert (queue.name, queue.fifo) == ("local-Q.fifo", True)
     assert queue.attributes == {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
 
 
@@ -118,14 +118,14 @@ def test_function(load: Load, make_function: Callable[..., Any], tmp_path: Path)
     assert load(resources).functions == (
         Function(
             logical_id="F",
-            name="shop-F",
-            arn="arn:aws:lambda:us-east-1:123456789012:function:shop-F",
+            name="local-F",
+            arn="arn:aws:lambda:us-east-1:123456789012:function:local-F",
             handler="app.handler",
             runtime="python3.12",
             code_dir=tmp_path / "src",
             timeout_s=10,
             memory_mb=256,
-            environment={"TABLE": "shop-Rows", "LIMIT": "5", "ON": "true"},
+            environment={"TABLE": "local-Rows", "LIMIT": "5", "ON": "true"},
             reserved_concurrency=2,
         ),
     )
@@ -136,7 +136,7 @@ def test_websocket_api(load: Load, websocket_resources: Resources) -> None:
     (api,) = load(resources).websocket_apis
     assert (api.logical_id, api.name, api.stage) == ("Ws", "ws", "primary")
     assert api.route_selection_expression == "$request.body.action"
-    assert api.routes == {"$connect": WebSocketRoute("$connect", "shop-F")}
+    assert api.routes == {"$connect": WebSocketRoute("$connect", "local-F")}
     assert api.stage_variables == {"colour": "blue"}
     assert len(api.api_id) == 10
     assert api.api_id.isalnum()
@@ -163,7 +163,7 @@ def test_http_api_of_single_resources(load: Load, http_resources: Resources) -> 
     cors = {"AllowOrigins": ["*"], "AllowMethods": ["GET"], "MaxAge": 60}
     (api,) = load(changed(http_resources, "Web", CorsConfiguration=cors)).http_apis
     assert api.stage == "$default"
-    assert api.routes == (HttpRoute("GET", "/vendors", "shop-F"),)
+    assert api.routes == (HttpRoute("GET", "/vendors", "local-F"),)
     assert api.cors == Cors(allow_origins=("*",), allow_methods=("GET",), max_age_s=60)
 
 
@@ -180,8 +180,8 @@ def test_trigger(load: Load, trigger_resources: Resources) -> None:
     assert load(resources).triggers == (
         Trigger(
             logical_id="M",
-            queue="shop-Q",
-            function="shop-F",
+            queue="local-Q",
+            function="local-F",
             batch_size=100,
             batching_window_s=2,
             report_batch_item_failures=True,
@@ -207,7 +207,7 @@ def test_a_trigger_finds_its_function_however_it_is_referred_to(
     resources = changed(trigger_resources, "M", FunctionName=reference)
     alias = {"FunctionName": {"Ref": "F"}, "FunctionVersion": "$LATEST", "Name": "live"}
     resources["Live"] = {"Type": "AWS::Lambda::Alias", "Properties": alias}
-    assert load(resources).triggers[0].function == "shop-F"
+    assert load(resources).triggers[0].function == "local-F"
 
 
 def test_a_resource_whose_condition_does_not_hold_is_not_there(load: Load) -> None:
@@ -221,7 +221,7 @@ def test_a_resource_whose_condition_does_not_hold_is_not_there(load: Load) -> No
         Outputs={"A": {"Value": "x", "Condition": "Big"}, "B": {"Value": {"Ref": "B"}}},
     )
     assert [queue.logical_id for queue in stack.queues] == ["B"]
-    assert stack.outputs == {"B": "https://sqs.us-east-1.amazonaws.com/123456789012/shop-B"}
+    assert stack.outputs == {"B": "https://sqs.us-east-1.amazonaws.com/123456789012/local-B"}
 
 
 def test_parameters_reach_names(load: Load) -> None:
@@ -250,8 +250,8 @@ def test_yaml_template_in_another_region(tmp_path: Path) -> None:
     template = tmp_path / "2 shop.yaml"
     template.write_text("Resources:\n  Q: {Type: 'AWS::SQS::Queue'}\nOutputs:\n  Arn: {Value: !GetAtt Q.Arn}\n")
     stack = load_stack(template, region="cn-north-1", account_id="111111111111", cache_dir=tmp_path / "c")
-    assert stack.outputs == {"Arn": "arn:aws-cn:sqs:cn-north-1:111111111111:stack-2-shop-Q"}
-    assert stack.queues[0].url == "https://sqs.cn-north-1.amazonaws.com.cn/111111111111/stack-2-shop-Q"
+    assert stack.outputs == {"Arn": "arn:aws-cn:sqs:cn-north-1:111111111111:local-Q"}
+    assert stack.queues[0].url == "https://sqs.cn-north-1.amazonaws.com.cn/111111111111/local-Q"
 
 
 def test_second_load_takes_the_kept_translation_and_gives_the_same(load: Load, trigger_resources: Resources) -> None:
@@ -320,7 +320,7 @@ def test_a_reference_to_something_not_simulated_gets_a_stand_in_and_a_warning(
     )
     assert stack.functions[0].environment == {
         "TOPIC": "arn:aws:sns:us-east-1:123456789012:Topic/TopicArn",
-        "BUCKET": "shop-Bucket",
+        "BUCKET": "local-Bucket",
     }
     assert any("Topic.TopicArn (AWS::SNS::Topic) is not simulated" in warning for warning in stack.warnings)
 
@@ -330,7 +330,7 @@ def test_an_output_that_cannot_be_worked_out_is_left_out_with_a_warning(load: Lo
         {"Q": {"Type": "AWS::SQS::Queue"}},
         Outputs={"Bad": {"Value": {"Fn::ImportValue": "x"}}, "Good": {"Value": {"Fn::GetAtt": ["Q", "QueueName"]}}},
     )
-    assert stack.outputs == {"Good": "shop-Q"}
+    assert stack.outputs == {"Good": "local-Q"}
     (warning,) = stack.warnings
     assert "output Bad: is left out: uses Fn::ImportValue" in warning
 

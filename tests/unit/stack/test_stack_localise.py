@@ -53,6 +53,6 @@ def test_a_function_gets_all_its_variables_localised(stack: Stack) -> None:
     )
     assert environment == {
         "WS": "ws://127.0.0.1:81/primary",
-        "QUEUE": "http://127.0.0.1:90/123456789012/shop-Q",
+        "QUEUE": "http://127.0.0.1:90/123456789012/local-Q",
         "PLAIN": "x",
     }

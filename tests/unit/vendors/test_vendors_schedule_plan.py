@@ -1,3 +1,4 @@
+import itertools
 from pathlib import Path
 
 import pytest
@@ -5,8 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.errors import InputError
+from simulator.vendors.city import SAN_FRANCISCO
 from simulator.vendors.geodesy import LatLong, destination, distance_m
 from simulator.vendors.itinerary import itinerary
+from simulator.vendors.moments import Moment, spaced
 from simulator.vendors.schedule import Schedule, ScheduleRow
 from simulator.vendors.schedule_plan import schedule_plan
 from simulator.vendors.schedule_window import open_spans, vendors_in_window, window
@@ -200,6 +203,31 @@ def test_last_span_ends_with_a_farewell_and_a_span_without_a_gap_with_the_next_s
 def test_standing_truck_repeats_itself_at_the_interval():
     plan = plan_of(row(10, 15), ping_interval_s=1200, jitter=0.0)
     assert [due_s for due_s, _, _ in said(plan)] == [5.0 * number for number in range(12)]
+
+
+SPACED = {
+    "far apart, nothing changes": ([0, 10, 20], 5, [(0, 0), (10, 10), (20, 20)]),
+    "too early waits": ([0, 2, 20], 5, [(0, 0), (5, 2), (20, 20)]),
+    "of many too early the newest": ([0, 1, 2, 3, 20], 5, [(0, 0), (5, 3), (20, 20)]),
+    "the last one is said too": ([0, 3], 5, [(0, 0), (5, 3)]),
+    "what waited counts as the last word": ([0, 3, 7], 5, [(0, 0), (5, 3), (10, 7)]),
+    "no gap asked": ([0, 0, 1], 0, [(0, 0), (0, 0), (1, 1)]),
+}
+
+
+@pytest.mark.parametrize(("at_s", "gap_s", "expected"), SPACED.values(), ids=SPACED)
+def test_spacing_lets_the_newest_word_wait(at_s, gap_s, expected):
+    said_at = [Moment(at, PIER, SAN_FRANCISCO.place, f"said at {at}") for at in at_s]
+    assert [(moment.at_s, moment.text) for moment in spaced(said_at, gap_s)] == [
+        (at, f"said at {original}") for at, original in expected
+    ]
+
+
+def test_no_vendor_publishes_more_often_than_the_least_gap():
+    rows = row(10, 11), row(11.1, 12, line=3, metres=900), row(12.2, 13, line=4)
+    due = [due_s for due_s, _, _ in said(plan_of(*rows, ping_interval_s=60, least_gap_s=480))]
+    assert len(due) > 10
+    assert min(later - earlier for earlier, later in itertools.pairwise(due)) >= 2.0 - 0.002  # whole milliseconds
 
 
 def test_positions_are_those_of_the_spots_and_of_the_way_between():
