@@ -17,6 +17,7 @@ from simulator.load.scenario import (
     Subscribers,
     read_scenario,
 )
+from simulator.resources import bundled
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -230,7 +231,8 @@ def test_a_scenario_is_found_by_path_then_here_then_in_the_library(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert find_scenario("quickstart") == ROOT / "scenarios" / "quickstart.toml"
+    assert find_scenario("quickstart") == bundled("scenarios/quickstart.toml")
+    assert find_scenario("quickstart").read_bytes() == (ROOT / "scenarios" / "quickstart.toml").read_bytes()
     mine = written(tmp_path, "")
     assert find_scenario(str(mine)) == mine
     (tmp_path / "scenarios").mkdir()

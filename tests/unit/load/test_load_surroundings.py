@@ -121,8 +121,9 @@ def test_a_proxy_is_for_other_machines_only(url: str, through_proxy: bool | None
     assert _proxy(url) is through_proxy
 
 
-def test_the_checkouts_files_are_found() -> None:
+def test_the_checkouts_files_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     root = Path(__file__).resolve().parents[3]
+    monkeypatch.setattr(resources, "_PACKAGE", root / "simulator")
     assert resources.bundled("scenarios/quickstart.toml") == root / "scenarios" / "quickstart.toml"
 
 

@@ -199,7 +199,7 @@ def test_the_tweets_of_a_vendor_do_not_grow_without_bound(dynamodb, update):
     dynamodb.update_item = lambda **request: requests.append(request)
     aws.dynamodb_record_vendor_update("vendors", update, name="", image="", description="", now_ms=1)
     assert requests[0]["ConditionExpression"] == "attribute_not_exists(#tweets) OR size(#tweets) < :full"
-    assert requests[0]["ExpressionAttributeValues"][":full"] == {"N": "20"}
+    assert requests[0]["ExpressionAttributeValues"][":full"] == {"N": str(aws.TWEETS_MAX)}
 
 
 def test_the_corner_of_a_bounding_box_is_not_taken_for_the_position(update):
