@@ -333,33 +333,21 @@ def send(file: Path | None, port: int | None, queue: str | None, as_json: bool, 
     A line of --file is {"vendor": "Taco Wagon", "lat": 37.77, "long": -122.42, "text": "..."} or a whole update.
     """
     from simulator.clock import SystemClock  # noqa: PLC0415
+    from simulator.load.stack_view import StackView  # noqa: PLC0415
     from simulator.running import find  # noqa: PLC0415
     from simulator.send import choose_queue, send_updates, updates_to_send  # noqa: PLC0415
 
     clock = SystemClock()
     updates = updates_to_send(file, at_ms=clock.wall_ms(), long=one.pop("long_"), **one)
     endpoints = find(port)
-    sqs_client = _sqs_client(endpoints)
-    url = choose_queue(endpoints, sqs_client, queue)
-    send_updates(sqs_client, url, updates, clock, click.echo if as_json else _ignore)
+    view = StackView(endpoints)
+    url = choose_queue(endpoints, view, queue)
+    send_updates(view.sqs, url, updates, clock, click.echo if as_json else _ignore)
     click.echo(f"{len(updates)} update{'s' * (len(updates) != 1)} sent to {url}", err=True)
 
 
 def _ignore(_text: str) -> None:
     """Do nothing."""
-
-
-def _sqs_client(endpoints: Any) -> Any:
-    """An SQS client for the local stack; the user's own credentials never go to it."""
-    import boto3  # noqa: PLC0415
-
-    return boto3.client(
-        "sqs",
-        endpoint_url=endpoints.aws_endpoint_url,
-        region_name=endpoints.region,
-        aws_access_key_id="local",
-        aws_secret_access_key="local",  # noqa: S106  any will do
-    )
 
 
 # -- connect -----------------------------------------------------------------------------------------------------------

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from simulator.clock import Clock
 from simulator.endpoints import Endpoints
 from simulator.errors import EnvironmentFailure, InputError
+from simulator.load.stack_view import StackView
 from simulator.vendors.producer import Producer, record_nothing
 from simulator.vendors.update import encode_update
 from simulator.vendors.updates_by_hand import planned_at_once, read_updates, single_update
@@ -37,21 +35,13 @@ def updates_to_send(
     return [single_update(vendor, lat, long, at_ms=at_ms, text=text)]
 
 
-def choose_queue(endpoints: Endpoints, sqs_client: Any, name: str | None) -> str:
+def choose_queue(endpoints: Endpoints, view: StackView, name: str | None) -> str:
     """The URL of the queue called `name`; by default of the only one that is no other's dead-letter queue."""
-    queues = endpoints.queue_urls
-    if name is not None:
-        if name not in queues:
-            raise InputError(f"the stack has no queue {name!r}; it has {', '.join(queues) or 'none'}.")
-        return queues[name]
-    try:
-        dead_letters = {_dead_letter_queue(sqs_client, url) for url in queues.values()}
-    except (ClientError, BotoCoreError) as error:
-        raise EnvironmentFailure(f"the stack's queues cannot be reached ({error}); is it still running?") from error
-    candidates = [queue for queue in queues if queue not in dead_letters]
-    if len(candidates) != 1:
-        raise InputError(f"the stack has {', '.join(queues) or 'no queue'}; say which queue with --queue.")
-    return queues[candidates[0]]
+    if name is None:
+        return view.vendor_queue().url
+    if name not in endpoints.queue_urls:
+        raise InputError(f"the stack has no queue {name!r}; it has {', '.join(endpoints.queue_urls) or 'none'}.")
+    return endpoints.queue_urls[name]
 
 
 def send_updates(
@@ -78,13 +68,3 @@ def send_updates(
         raise producer.error
     if refused:
         raise EnvironmentFailure(f"{len(refused)} of {len(updates)} updates were not sent; {refused[0]}.")
-
-
-def _dead_letter_queue(sqs_client: Any, url: str) -> str | None:
-    """The name of the queue where this one's messages go in the end, or None."""
-    answer = sqs_client.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"])
-    policy = answer.get("Attributes", {}).get("RedrivePolicy")
-    if policy is None:
-        return None
-    name: str = json.loads(policy)["deadLetterTargetArn"].rpartition(":")[2]
-    return name

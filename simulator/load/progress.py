@@ -42,6 +42,8 @@ def progress_line(snapshot: Snapshot) -> str:
     >>> progress_line(Snapshot("publishing", 4.0, 15.0, 50, 100, 4950, 0, 41.5))
     'publishing 4/15 s · 50 subscribers · 100 updates · 4,950 deliveries (1,238/s) · 0 missing · p99 41.5 ms'
     """
+    if snapshot.planned_s <= 0:
+        return f"{snapshot.phase} · {snapshot.subscribers:,} subscribers"
     p99 = "–" if snapshot.p99_ms is None else f"{snapshot.p99_ms:,.1f} ms"
     rate = snapshot.received / snapshot.elapsed_s if snapshot.elapsed_s > 0 else 0.0
     return (

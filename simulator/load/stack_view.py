@@ -110,8 +110,9 @@ class StackView:
         names = [name for name in found if name not in dead_letters]
         if len(names) != 1:
             raise InputError(
-                f"A scenario publishes to the stack's one queue, and this stack has {len(names)} "
-                f"({', '.join(names) or 'none'}); give a template with one queue and its dead-letter queue."
+                f"Updates go to the stack's one queue, and this stack has {len(names)} "
+                f"({', '.join(names) or 'none'}); use a template with one queue and its dead-letter queue, "
+                f"or `tracker-sim send --queue NAME`."
             )
         name = names[0]
         dead_letter = str(redrives[name].get("deadLetterTargetArn", "")).rpartition(":")[2] or None

@@ -6,7 +6,7 @@ import json
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from simulator.gateway import server
+from simulator.gateway import connection
 from simulator.gateway.ids import is_connection_id
 from simulator.invocation import InvokeRefusedError
 
@@ -245,7 +245,7 @@ async def test_frames_sent_before_the_101_are_handled_after_it_in_order(serve):
 
 
 async def test_a_client_that_floods_before_the_101_is_cut_off(serve, monkeypatch):
-    monkeypatch.setattr(server, "MAX_BACKLOG_BYTES", 1_000)
+    monkeypatch.setattr(connection, "MAX_BACKLOG_BYTES", 1_000)
     served = await serve()
     served.functions.handlers["on-connect"] = lambda event: asyncio.Event().wait()
     raw = await served.raw()

@@ -18,8 +18,8 @@ from websockets.exceptions import ConnectionClosed
 from simulator import loop as fast_loop
 from simulator.clock import SystemClock
 from simulator.errors import EnvironmentFailure, InputError
+from simulator.gateway import endpoint, server
 from simulator.gateway import listener as listener_module
-from simulator.gateway import server
 from simulator.gateway.server import Address, Gateway
 from simulator.gateway.tls import ThrowawayAuthority
 from simulator.invocation import InvocationResult
@@ -277,7 +277,7 @@ async def test_stopping_closes_every_client_with_1001_and_runs_no_disconnect(ser
 
 async def test_stopping_does_not_wait_for_what_is_going_on(serve, monkeypatch):
     """A `$connect` and a request that never return, a client that does not read, one that does not answer."""
-    monkeypatch.setattr(server, "_STOP_TIMEOUT_S", 0)
+    monkeypatch.setattr(endpoint, "_STOP_TIMEOUT_S", 0)
     served = await serve()
     never = asyncio.Event()
     cancelled = []

@@ -1,0 +1,220 @@
+"""One accepted socket: an HTTP connection that sorts its requests, and may become a WebSocket.
+
+`/.tracker-sim/stats` tells counts to the load generator; no stage can have that name.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, unquote
+
+from websockets.utils import accept_key
+
+from simulator.gateway import management
+from simulator.gateway.channel import Channel
+from simulator.gateway.core import (
+    ABNORMAL,
+    GOING_AWAY,
+    Handshake,
+    WebSocketCore,
+)
+from simulator.gateway.http_api import HttpAnswer, HttpApiRules, not_found
+from simulator.http11 import Header, HttpConnection, HttpRequest, OpenConnections
+
+if TYPE_CHECKING:
+    from simulator.gateway.endpoint import Endpoint
+
+STATS_PATH = "/.tracker-sim/stats"
+
+MAX_BACKLOG_BYTES = 524_288
+"""Bytes a connection may leave unread before callbacks to it are refused with 429 (C14; the figure is ours)."""
+
+_JSON = ("content-type", "application/json")
+
+
+class GatewayConnection(HttpConnection):
+    """One accepted socket: HTTP until it is upgraded, frames afterwards."""
+
+    upgrades_to = "websocket"
+
+    def __init__(self, endpoint: Endpoint, connections: OpenConnections) -> None:
+        super().__init__(connections)
+        self._endpoint = endpoint
+        self._connection_id: str | None = None
+        self._websocket_key = ""
+        self._early = bytearray()
+        """Frames that came before the handshake was answered."""
+        self.channel: Channel | None = None
+
+    def on_request(self, request: HttpRequest) -> None:
+        """Sort a request: upgrade, callback, HTTP API or nothing."""
+        endpoint = self._endpoint
+        path, _, query = request.target.partition("?")
+        websocket = endpoint.websocket
+        if request.upgrade:
+            self._on_upgrade(request, path, query)
+        elif path == STATS_PATH:
+            self.respond(200, [_JSON], json.dumps(endpoint.stats()).encode())
+        elif websocket is not None and management.is_management_path(path):
+            self._on_callback(websocket, request, path)
+        elif websocket is not None and _lacks_upgrade(websocket.stage, endpoint.http, request.method, path):
+            self._answer(HttpAnswer(426, (_JSON, ("upgrade", "websocket")), b'{"message":"Upgrade Required"}'))
+        elif endpoint.http is not None:
+            now_ms = endpoint.clock.wall_ms()
+            decided = endpoint.http.handle(
+                request,
+                self.peer_ip,
+                request_id=endpoint.ids.request_id(),
+                trace_id=endpoint.ids.trace_id(now_ms),
+                now_ms=now_ms,
+            )
+            if isinstance(decided, HttpAnswer):
+                self._answer(decided)
+            else:
+                endpoint.spawn(endpoint.run_http(self, request, decided))
+        else:
+            self._answer(not_found(endpoint.ids.request_id()))
+
+    def on_upgraded_data(self, data: bytes) -> None:
+        """Frames, or what comes too early to be one."""
+        if self.channel is not None:
+            self.channel.receive(data)
+        elif len(self._early) + len(data) <= MAX_BACKLOG_BYTES:
+            self._early += data
+        elif self.transport is not None:
+            self.transport.abort()
+
+    def eof_received(self) -> bool | None:
+        """The peer half-closed."""
+        if self.channel is not None:
+            self.channel.receive_eof()
+        return None
+
+    def on_closed(self, error: Exception | None) -> None:  # noqa: ARG002
+        """The socket is gone: the rules decide whether `$disconnect` runs."""
+        endpoint = self._endpoint
+        if self._connection_id is None or endpoint.websocket is None:
+            return
+        endpoint.channels.pop(self._connection_id, None)
+        endpoint.pending.pop(self._connection_id, None)
+        code, reason = ABNORMAL if self.channel is None else self.channel.close_seen()
+        endpoint.perform(endpoint.websocket.gone(self._connection_id, code, reason, endpoint.clock.wall_ms()))
+
+    def end(self) -> None:
+        """Close with 1001 once frames are spoken."""
+        if self.channel is not None:
+            self.channel.close(*GOING_AWAY)
+        else:
+            super().end()
+
+    def accept(self, connection_id: str, subprotocol: str | None) -> None:
+        """Answer the upgrade request with 101 and start to speak frames."""
+        endpoint, transport = self._endpoint, self.transport
+        core = endpoint.websocket
+        if core is None or transport is None or transport.is_closing():
+            # The client is on its way out; `on_closed` tells the rules.
+            return
+        lines = [
+            "HTTP/1.1 101 Switching Protocols",
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            f"Sec-WebSocket-Accept: {accept_key(self._websocket_key)}",
+        ]
+        if subprotocol is not None:
+            lines.append(f"Sec-WebSocket-Protocol: {subprotocol}")
+        transport.write(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace"))
+        self.channel = Channel(
+            transport,
+            on_text=lambda text: endpoint.perform(core.message(connection_id, text, endpoint.clock.wall_ms())),
+            on_binary=lambda: endpoint.perform(core.binary_message(connection_id)),
+            on_closing=lambda: core.closing(connection_id),
+        )
+        endpoint.channels[connection_id] = self.channel
+        if self._early:
+            early, self._early = bytes(self._early), bytearray()
+            self.channel.receive(early)
+
+    def refuse(self, status: int, message: str, *more_headers: Header) -> None:
+        """Answer the upgrade request with an error status; the body is a guess (H16)."""
+        ids = self._endpoint.ids
+        headers = [_JSON, ("x-amzn-requestid", ids.uuid()), ("x-amz-apigw-id", ids.request_id()), *more_headers]
+        if status == 403:  # noqa: PLR2004
+            headers.append(("x-amzn-errortype", "ForbiddenException"))
+        self.respond(status, headers, json.dumps({"message": message}).encode(), close=True)
+
+    # -- inside ----------------------------------------------------------------------------------------------------
+
+    def _on_upgrade(self, request: HttpRequest, path: str, query: str) -> None:
+        self.stop_http()
+        core = self._endpoint.websocket
+        key = request.header("sec-websocket-key")
+        if core is None or _stage_of(path) != core.stage:
+            self.refuse(403, "Forbidden")
+        elif request.header("sec-websocket-version") != "13":
+            self.refuse(400, "Bad Request", ("sec-websocket-version", "13"))
+        elif request.method != "GET" or key is None or not _is_websocket_key(key):
+            self.refuse(400, "Bad Request")
+        else:
+            self._websocket_key = key
+            handshake = Handshake(request.headers, parse_qsl(query, keep_blank_values=True), self.peer_ip)
+            self._connection_id, actions = core.handshake(handshake, self._endpoint.clock.wall_ms())
+            self._endpoint.pending[self._connection_id] = self
+            self._endpoint.perform(actions)
+
+    def _on_callback(self, core: WebSocketCore, request: HttpRequest, path: str) -> None:
+        endpoint = self._endpoint
+        now_ms = endpoint.clock.wall_ms()
+        connection_id = management.connection_in_path(path, core.stage)
+        if connection_id is None:
+            first = path.split("/")[1:2]
+            wrong_stage = len(path.split("/")) == 4 and first != [core.stage]  # noqa: PLR2004
+            if wrong_stage:
+                answer = management.forbidden(endpoint.ids, now_ms)
+            else:
+                answer = management.no_such_route(endpoint.ids, now_ms, request.method, path)
+        else:
+            channel = endpoint.channels.get(connection_id)
+            answer = management.answer(
+                core,
+                endpoint.ids,
+                request.method,
+                connection_id,
+                request.body,
+                now_ms=now_ms,
+                backlogged=channel is not None and channel.backlog_bytes > MAX_BACKLOG_BYTES,
+            )
+        endpoint.perform(answer.actions)
+        self.respond(answer.status, answer.headers, answer.body)
+
+    def _answer(self, answer: HttpAnswer) -> None:
+        self.respond(answer.status, answer.headers, answer.body)
+
+
+def _stage_of(path: str) -> str | None:
+    """The stage of a WebSocket URL's path, `/{stage}` or `/{stage}/` (H01); None for a deeper path."""
+    pieces = path.rstrip("/").split("/")
+    return unquote(pieces[1]) if len(pieces) == 2 and not pieces[0] else None  # noqa: PLR2004
+
+
+def _lacks_upgrade(stage: str, http: HttpApiRules | None, method: str, path: str) -> bool:
+    """Whether a plain request was meant for the WebSocket API (H13).
+
+    Where an HTTP API shares the port its routes come first, and what lies deeper inside its stage is its 404 (P10).
+    """
+    if unquote(path.removeprefix("/").partition("/")[0]) != stage:
+        return False
+    if http is None:
+        return True
+    if _stage_of(path) != stage:
+        return not http.owns(path)
+    return not http.has_route(method, path)
+
+
+def _is_websocket_key(key: str) -> bool:
+    """Whether `Sec-WebSocket-Key` is 16 bytes in base64 (RFC 6455, 4.2.1)."""
+    try:
+        return len(base64.b64decode(key, validate=True)) == 16  # noqa: PLR2004
+    except ValueError:
+        return False

@@ -1,0 +1,172 @@
+"""One port of the gateway: the APIs behind it, the connections on it, and the performing of what the rules decide."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from simulator.clock import Clock
+from simulator.gateway.channel import Channel
+from simulator.gateway.connection import GatewayConnection
+from simulator.gateway.core import (
+    Accept,
+    Action,
+    Close,
+    InvokeRoute,
+    Refuse,
+    SendText,
+    WebSocketCore,
+)
+from simulator.gateway.http_api import HttpApiRules, InvokeHttpRoute
+from simulator.gateway.ids import IdFactory
+from simulator.gateway.listener import Listener
+from simulator.gateway.proxy_result import Failure, Outcome, parse_proxy_result
+from simulator.gateway.route_selection import CONNECT, DISCONNECT
+from simulator.http11 import HttpRequest, OpenConnections
+from simulator.invocation import Invoke, InvokeRefusedError
+
+_LOG = logging.getLogger("simulator.gateway")
+
+_STOP_TIMEOUT_S = 1.0
+
+
+class Endpoint:
+    """One port: what is behind it, and the connections on it."""
+
+    def __init__(
+        self,
+        *,
+        websocket: WebSocketCore | None,
+        http: HttpApiRules | None,
+        ids: IdFactory,
+        invoke: Invoke,
+        clock: Clock,
+        stats: Callable[[], Mapping[str, Any]],
+    ) -> None:
+        self.websocket = websocket
+        self.http = http
+        self.ids = ids
+        self.clock = clock
+        self.stats = stats
+        self._listener: Listener | None = None
+        self.channels: dict[str, Channel] = {}
+        """Open WebSocket connections."""
+        self.pending: dict[str, GatewayConnection] = {}
+        """Upgrade requests that wait for `$connect`."""
+        self._invoke = invoke
+        self._connections = OpenConnections()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._stopping = False
+
+    def listen(self, listening: socket.socket, tls: ssl.SSLContext) -> None:
+        """Serve what connects to a bound socket, which is then this object's to close."""
+        self._listener = Listener(listening, lambda: GatewayConnection(self, self._connections), tls)
+        self._listener.start()
+
+    def spawn(self, coroutine: Any) -> None:
+        """Run a coroutine beside everything else; `stop` ends it."""
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._on_task_done)
+
+    def _on_task_done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            _LOG.error("the gateway failed at %s; please report this", task.get_coro(), exc_info=error)
+
+    async def stop(self) -> None:
+        """Close the port and all connections on it."""
+        self._stopping = True
+        if self._listener is not None:
+            await self._listener.stop()
+        for connection in self._connections:
+            connection.end()
+        await self._connections.drain(_STOP_TIMEOUT_S)
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # -- performing what the rules say -----------------------------------------------------------------------------
+
+    def perform(self, actions: Iterable[Action]) -> None:
+        """Do what the WebSocket API's rules decided."""
+        for action in actions:
+            match action:
+                case SendText(connection_id, text):
+                    channel = self.channels.get(connection_id)
+                    if channel is not None:
+                        channel.send_text(text.encode())
+                case InvokeRoute():
+                    if not self._stopping:
+                        self.spawn(self._run_route(action))
+                case Accept(connection_id, subprotocol):
+                    self.pending.pop(connection_id).accept(connection_id, subprotocol)
+                case Refuse(connection_id, status, message):
+                    self.pending.pop(connection_id).refuse(status, message)
+                case Close(connection_id, code, reason):
+                    channel = self.channels.get(connection_id)
+                    if channel is not None:
+                        channel.close(code, reason)
+
+    async def _run_route(self, invoked: InvokeRoute) -> None:
+        core = self.websocket
+        if core is None:
+            return
+        is_connect = invoked.route_key == CONNECT
+        origin = f"route={invoked.route_key} connectionId={invoked.connection_id} requestId={invoked.request_id}"
+        outcome = await self._outcome(invoked.function, invoked.payload, invoked.timeout_ms, origin)
+        if isinstance(outcome, bytes):
+            read = is_connect or core.wants_result(invoked.route_key)
+            result: Outcome | None = parse_proxy_result(outcome) if read else None
+            if result is Failure.MALFORMED:
+                consequence = "the client gets 502" if is_connect else "the client gets no reply"
+                _LOG.error("%s: %s: %s; %s", origin, invoked.function, result.value, consequence)
+        else:
+            result = outcome
+        if is_connect:
+            answer = result or Failure.MALFORMED
+            self.perform(core.connect_returned(invoked.connection_id, answer, self.clock.wall_ms()))
+        elif invoked.route_key != DISCONNECT:
+            self.perform(core.message_returned(invoked, result))
+
+    async def run_http(self, connection: GatewayConnection, request: HttpRequest, invoked: InvokeHttpRoute) -> None:
+        """Invoke an HTTP API's function and answer the request."""
+        rules = self.http
+        if rules is None:
+            return
+        route = invoked.route
+        origin = f"route={route.method} {route.path} requestId={invoked.request_id}"
+        outcome = await self._outcome(route.function, invoked.payload, route.timeout_ms, origin)
+        answer = rules.answer_for(request, invoked, outcome)
+        connection.respond(answer.status, answer.headers, answer.body)
+
+    async def _outcome(self, function: str, payload: bytes, timeout_ms: int, origin: str) -> bytes | Failure:
+        """Invoke and wait no longer than the integration timeout; the function itself runs on after it (M08, P09)."""
+        invocation = asyncio.ensure_future(self._invoke(function, payload, origin=origin))
+        self._tasks.add(invocation)
+        invocation.add_done_callback(self._tasks.discard)
+        done, _ = await asyncio.wait({invocation}, timeout=timeout_ms / 1000)
+        if not done:
+            _LOG.error("%s: %s took longer than the integration timeout of %d ms", origin, function, timeout_ms)
+            invocation.add_done_callback(_look_at)
+            return Failure.TIMEOUT
+        try:
+            result = invocation.result()
+        except InvokeRefusedError as refused:
+            _LOG.error("%s: Lambda refused to invoke %s: %s", origin, function, refused)
+            return Failure.REFUSED
+        except Exception:  # noqa: BLE001  whatever broke there, the client here must not wait for ever
+            _LOG.exception("%s: %s could not be invoked", origin, function)
+            return Failure.REFUSED
+        return Failure.ERROR if result.function_error else result.payload
+
+
+def _look_at(invocation: asyncio.Future[Any]) -> None:
+    """Nobody waits for this one any more; its error was logged where it happened."""
+    if not invocation.cancelled():
+        invocation.exception()
