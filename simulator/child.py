@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TextIO
 
 from simulator.endpoints import Endpoints
 from simulator.errors import EnvironmentFailure, InputError
@@ -41,6 +41,12 @@ class StackProcess:
         self.endpoints: Endpoints
 
     async def __aenter__(self) -> Self:
+        try:
+            log = self._log.open("w", encoding="utf-8", errors="backslashreplace")
+        except OSError as error:
+            raise InputError(
+                f"the log {self._log} cannot be written ({error.strerror}); give another --log."
+            ) from error
         # The very package that runs here, whatever folder we are in: -P keeps the current folder off the path.
         path = [_PACKAGES, os.environ.get("PYTHONPATH", "")]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path)), "PYTHONUNBUFFERED": "1"}
@@ -60,7 +66,7 @@ class StackProcess:
             limit=_LINE_LIMIT_BYTES,
             env=environment,
         )
-        self._reader = asyncio.create_task(self._copy_log())
+        self._reader = asyncio.create_task(self._copy_log(log))
         try:
             self.endpoints = await asyncio.wait_for(self._read_endpoints(), _START_TIMEOUT_S)
         except TimeoutError:
@@ -97,10 +103,10 @@ class StackProcess:
         error = InputError if status == InputError.exit_code else EnvironmentFailure
         raise error(sentence.removeprefix("Error: "))
 
-    async def _copy_log(self) -> None:
+    async def _copy_log(self, log: TextIO) -> None:
         """Everything the stack says goes to the log; problems are passed on as they come."""
         assert self._process.stderr is not None  # noqa: S101  a PIPE was asked for
-        with self._log.open("w", encoding="utf-8", errors="backslashreplace") as log:
+        with log:
             while True:
                 try:
                     raw = await self._process.stderr.readline()

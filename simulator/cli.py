@@ -250,6 +250,7 @@ def run(
     chosen = read_scenario(find_scenario(scenario)).overridden(
         seed=seed, speed=speed, schedule=schedule, subscribers=subscribers, duration_s=duration
     )
+    _check_writable(json_path)
     parameters = {**chosen.stack.parameters, **_parameters(options.pop("parameters"))}
     template = _template(options.pop("template") or chosen.stack.template)
     log = log or _new_log_file(chosen.name)
@@ -283,16 +284,21 @@ async def _play(scenario: Any, arguments: list[str], log: Path) -> Any:
 def _report(verdict: Any, json_path: str | None) -> None:
     from simulator.load import render  # noqa: PLC0415
 
-    document = json.dumps(verdict.to_json(), indent=2)
-    if json_path == "-":
-        click.echo(document)
-    elif json_path is not None:
-        try:
-            Path(json_path).write_text(document + "\n", encoding="utf-8")
-        except OSError as error:
-            render(verdict)
-            raise InputError(f"cannot write the verdict to {json_path}: {error.strerror}.") from error
+    document = json.dumps(verdict.to_json(), indent=2) + "\n"
     render(verdict, to_stderr=json_path == "-")
+    if json_path == "-":
+        click.echo(document, nl=False)
+    elif json_path is not None:
+        Path(json_path).write_text(document, encoding="utf-8")
+
+
+def _check_writable(json_path: str | None) -> None:
+    """Refuse a verdict file that cannot be written now, not after the run."""
+    if json_path is None or json_path == "-":
+        return
+    file = Path(json_path)
+    if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
+        raise InputError(f"the verdict cannot be written to {json_path}; give --json a file in a folder that exists.")
 
 
 def _up_arguments(template: Path, parameters: dict[str, str], seed: int, options: dict[str, Any]) -> list[str]:

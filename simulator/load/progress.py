@@ -45,9 +45,11 @@ def progress_line(snapshot: Snapshot) -> str:
     if snapshot.planned_s <= 0:
         return f"{snapshot.phase} · {snapshot.subscribers:,} subscribers"
     p99 = "–" if snapshot.p99_ms is None else f"{snapshot.p99_ms:,.1f} ms"
+    # After the plan's end the time goes on, and the plan is no measure any more.
+    of_planned = f"/{snapshot.planned_s:.0f}" if snapshot.elapsed_s <= snapshot.planned_s else ""
     rate = snapshot.received / snapshot.elapsed_s if snapshot.elapsed_s > 0 else 0.0
     return (
-        f"{snapshot.phase} {snapshot.elapsed_s:.0f}/{snapshot.planned_s:.0f} s · "
+        f"{snapshot.phase} {snapshot.elapsed_s:.0f}{of_planned} s · "
         f"{snapshot.subscribers:,} subscribers · "
         f"{snapshot.published:,} updates · {snapshot.received:,} deliveries ({rate:,.0f}/s) · "
         f"{snapshot.overdue:,} missing · p99 {p99}"
