@@ -76,17 +76,18 @@ def test_quickstart_passes_with_nothing_lost(sim):
 
 
 def test_schedule_replay_publishes_every_vendor_and_names_the_row_it_cannot_use(sim, tmp_path):
+    scenario = tmp_path / "lunch.toml"
+    scenario.write_text('[vendors]\nsource = "schedule"\nspeed = 1440\n\n[subscribers]\ncount = 5\n')
     schedule = tmp_path / "schedule.csv"
     schedule.write_text(SCHEDULE, encoding="utf-8-sig")
-    result = sim(
-        "run", "sf_food_trucks", "--schedule", schedule, "--speed", "1440", "--subscribers", "5", "--json", "-"
-    )
+    result = sim("run", scenario, "--schedule", schedule, "--json", "-")
     verdict = verdict_of(result)
     assert result.returncode == 0, result.stderr
     assert verdict["deliveries"]["lost"] == 0
+    assert len(verdict["deliveries"]["per_vendor"]) == 2
     assert verdict["final_positions"]["checked"] == 2 * 5
-    assert "schedule.csv" in result.stderr
-    assert "line 5" in result.stderr or ":5" in result.stderr
+    assert "1 of 4 rows cannot be used" in result.stderr
+    assert "line 5" in result.stderr
 
 
 def test_killed_worker_in_the_middle_loses_nothing(start, short):
