@@ -406,3 +406,13 @@ def test_problems_are_shown_escaped_and_only_the_first_few() -> None:
     lines = out.getvalue().splitlines()
     assert lines[0] == "0 \\x1b[31m ERROR"
     assert lines[10:] == ["2 further problems are in the stack's log"]
+
+
+def test_every_key_is_explained_in_the_docs() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "verdict.md").read_text(encoding="utf-8")
+    document = build_verdict(facts()).to_json()
+    keys = [key for key in document if f"`{key}" not in text]
+    for key, value in document.items():
+        if key not in ("versions", "machine", "commit", "expectations") and isinstance(value, dict):
+            keys += [f"{key}.{inner}" for inner in value if f".{inner}`" not in text]
+    assert keys == []
