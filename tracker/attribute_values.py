@@ -7,7 +7,6 @@ epoch times survive a float or an int unchanged, so numbers here are plain ones.
 from __future__ import annotations
 
 import base64
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +14,8 @@ Wire = dict[str, Any]
 SMALLEST = 1e-130
 """DynamoDB refuses smaller magnitudes except zero, and larger ones than `LARGEST`."""
 LARGEST = 9.9e125
+MAX_DIGITS = 38
+"""DynamoDB refuses numbers of more significant digits; a float never has them, an int may."""
 
 
 def from_wire(value: Wire) -> Any:
@@ -83,6 +84,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
 
 
 def _number_text(value: float) -> str:
-    if not math.isfinite(value) or abs(value) > LARGEST:
-        raise ValueError(f"{value!r} is not a number that DynamoDB can hold")
+    # Not `abs(value) > LARGEST`: NaN is to fail too.
+    if not abs(value) <= LARGEST or (isinstance(value, int) and len(str(abs(value)).rstrip("0")) > MAX_DIGITS):
+        raise ValueError("a number of this size or precision is nothing that DynamoDB can hold")
     return "0" if abs(value) < SMALLEST else repr(value)

@@ -36,7 +36,7 @@ TWEETS_MAX = 10
 """A vendor row never holds more tweets: ten of 16 KB each stay below the 400 KB of an item (D10), and each update
 costs a write of the whole row."""
 TWEETS_AFTER_TRIM = 5
-"""A full list is cut to this many (the newest), so that nine of ten writes are a plain append."""
+"""A full list is cut to this many (the newest), so that five of six writes are a plain append."""
 RECORD_ATTEMPTS = 5
 
 _clients: dict[tuple[str, str, str | None], Any] = {}

@@ -46,8 +46,11 @@ RESERVED_S = 1.0
 """Kept back from the time left: to delete rows, write metrics and return."""
 RESERVED_SHARE = 0.2
 """But never more than this share of it."""
-YOUNG_S = 5.0
-"""The handshake of a connection this young may still be under way; see `RetryPolicy.opening_delays_s`."""
+YOUNG_S = 15.0
+"""The handshake of a connection this young may still be under way; see `RetryPolicy.opening_delays_s`.
+
+Longer than `$connect` may run, because `connectedAt` is when the client came: a cold start or a slow write comes after.
+"""
 REMOVERS = 8
 LOGGED_FAILURES = 20
 MAX_METRIC_VALUES = 100
@@ -103,9 +106,10 @@ def _broadcast_batch(records: Sequence[SqsRecord], context: Context | None) -> B
                     failed=len(message.failed),
                     connections={f.connection_id: f.reason for f in message.failed[:LOGGED_FAILURES]},
                 )
-            # Half of the reserve is for this: rows of the gone must go even when broadcasting takes all the time.
-            _remove_rows(settings.connections_table, outcome.gone, deadline_s + reserve_s / 2, log)
     _measure(deliverables, broadcast_count, invalid, outcome)
+    if outcome is not None and outcome.gone:
+        # Half of the reserve is for this: rows of the gone must go even when broadcasting takes all the time.
+        _remove_rows(read_settings().connections_table, outcome.gone, deadline_s + reserve_s / 2, log)
     log.info(
         "batch done",
         records=len(records),
@@ -169,13 +173,9 @@ def _broadcast(
 
 def _remove_rows(table: str, gone: Sequence[str], deadline_s: float, log: RequestLog) -> None:
     """Delete the rows of gone connections; what cannot be deleted now will be met again by the next broadcast."""
-    if not gone:
-        return
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  most batches meet nobody who is gone
+    from concurrent.futures import ThreadPoolExecutor, wait  # noqa: PLC0415  most batches meet nobody who is gone
 
     def remove(connection_id: str) -> bool:
-        if time.monotonic() > deadline_s:
-            return False
         try:
             dynamodb_remove_connection(table, connection_id)
         except (ClientError, BotoCoreError):
@@ -183,8 +183,12 @@ def _remove_rows(table: str, gone: Sequence[str], deadline_s: float, log: Reques
             return False
         return True
 
-    with ThreadPoolExecutor(min(REMOVERS, len(gone))) as pool:
-        removed = sum(pool.map(remove, gone))
+    pool = ThreadPoolExecutor(min(REMOVERS, len(gone)))
+    removals = [pool.submit(remove, connection_id) for connection_id in gone]
+    done, _ = wait(removals, timeout=max(0.0, deadline_s - time.monotonic()))
+    # A delete that hangs is left behind: waiting for it past the function's time would bring the whole batch back.
+    pool.shutdown(wait=False, cancel_futures=True)
+    removed = sum(removal.result() for removal in done)
     log.info("removed the rows of gone connections", gone=len(gone), removed=removed)
 
 

@@ -7,6 +7,7 @@ Lambda (`AWS_LAMBDA_FUNCTION_NAME` is always set there, F04) the file is not eve
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
 DEFAULT_CONNECTIONS_TABLE = "websocket-connections"
 DEFAULT_VENDORS_TABLE = "vendors"
 DEFAULT_FANOUT_CONNECTIONS = 64
-MAX_FANOUT_CONNECTIONS = 1_024
-"""Lambda gives a function 1,024 file descriptors."""
+MAX_FANOUT_CONNECTIONS = 900
+"""Lambda gives a function 1,024 file descriptors. The rest is for the AWS clients, name look-ups and the runtime: kept
+connections that held them all would leave none to read the table with, in this invocation and every later one."""
+
+_WHOLE_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +81,11 @@ def _require(name: str, value: str | None) -> str:
 def _fanout_connections(text: str | None) -> int:
     if not text:
         return DEFAULT_FANOUT_CONNECTIONS
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MAX_FANOUT_CONNECTIONS):
+    if not (_WHOLE_NUMBER.fullmatch(text) and 1 <= int(text) <= MAX_FANOUT_CONNECTIONS):
         raise ConfigurationError(
             f"FANOUT_CONNECTIONS must be a whole number from 1 to {MAX_FANOUT_CONNECTIONS}, not {text[:40]!r}"
         )
-    return int(text[:9])
+    return int(text)
 
 
 @cache

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 from tracker.errors import ConfigurationError
 
 _DEFAULT_PORTS = {True: 443, False: 80}
-_HOST = re.compile(r"[A-Za-z0-9.-]+|[0-9A-Fa-f:.]+")
+_HOST = re.compile(r"([A-Za-z0-9-]{1,63}\.)*[A-Za-z0-9-]{1,63}|[0-9A-Fa-f.]*:[0-9A-Fa-f:.]+")
 _BASE_PATH = re.compile(r"(/[A-Za-z0-9_.~-]+)*")
 
 

@@ -112,6 +112,12 @@ class HttpClientConnection(asyncio.Protocol):
 
     # -- httptools callbacks ---------------------------------------------------------------------------------------
 
+    def on_message_begin(self) -> None:
+        """Called by httptools at the first byte of a response."""
+        if self._pending is None or self._pending.done():
+            # More than the answer: what is left of it must not be taken for the answer to the next request.
+            self.abort()
+
     def on_header(self, name: bytes, _value: bytes) -> None:
         """Called by httptools for each header."""
         if name.lower() in {b"content-length", b"transfer-encoding"}:

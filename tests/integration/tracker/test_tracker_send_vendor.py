@@ -1,6 +1,7 @@
 import json
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 from botocore.auth import SigV4Auth
@@ -79,11 +80,12 @@ def test_the_row_of_a_gone_connection_is_removed(viewers, connections_api, batch
     assert len(connections_api.bodies("b=")) == 2
 
 
+@pytest.mark.parametrize("age_s", [0, 9])
 def test_a_connection_whose_handshake_is_under_way_gets_the_update(
-    viewers, connections_api, batch, make_update, context, rows
+    viewers, connections_api, batch, make_update, context, rows, age_s
 ):
-    """(C15): `$connect` has written the row but has not returned."""
-    viewers("new=", connected_at_ms=time.time_ns() // 1_000_000)
+    """(C15): `$connect` has written the row but has not returned, perhaps after a cold start and a slow write."""
+    viewers("new=", connected_at_ms=time.time_ns() // 1_000_000 - age_s * 1_000)
     connections_api.script["new="] = [410]
     assert send_vendor.handler(batch(make_update(1)), context()) == NO_FAILURES
     assert ("new=", 200) in connections_api.answered
@@ -108,6 +110,38 @@ def test_a_row_that_cannot_be_removed_does_not_fail_the_update(
 
     monkeypatch.setattr(send_vendor, "dynamodb_remove_connection", denied)
     assert send_vendor.handler(batch(make_update(1)), context()) == NO_FAILURES
+
+
+def test_a_delete_that_hangs_does_not_bring_the_batch_back(
+    viewers, connections_api, batch, make_update, context, monkeypatch, capsys
+):
+    """Lambda would end the function while it waits, and everything would be broadcast again."""
+    answered = threading.Event()
+    monkeypatch.setattr(send_vendor, "dynamodb_remove_connection", lambda *_: answered.wait(20))
+    viewers("a=", *(f"gone{number}=" for number in range(20)))
+    connections_api.script.update({f"gone{number}=": [410] for number in range(20)})
+    results = []
+    thread = threading.Thread(target=lambda: results.append(send_vendor.handler(batch(make_update(1)), context(2_000))))
+    thread.start()
+    try:
+        thread.join(10)
+        assert results == [NO_FAILURES]
+    finally:
+        answered.set()
+        thread.join(20)
+    (record,) = [r for r in map(json.loads, capsys.readouterr().out.splitlines()) if "removed" in r]
+    assert (record["gone"], record["removed"]) == (20, 0)
+
+
+def test_the_latency_does_not_count_the_rows_that_are_removed_afterwards(
+    viewers, connections_api, batch, make_update, context, monkeypatch, capsys
+):
+    lines = []
+    monkeypatch.setattr(send_vendor, "dynamodb_remove_connection", lambda *_: lines.append(capsys.readouterr().out))
+    viewers("a=", "gone=")
+    connections_api.script["gone="] = [410]
+    send_vendor.handler(batch(make_update(1)), context())
+    assert "BroadcastLatency" in lines[0]
 
 
 @pytest.mark.parametrize("steps", [[429], [500], [503, 429, 502], ["drop"], [408]], ids=str)
@@ -209,6 +243,20 @@ def test_connections_are_kept_from_one_invocation_to_the_next(viewers, connectio
     assert connections_api.sockets == 1
 
 
+@pytest.mark.parametrize(("later_s", "sockets"), [(15, 1), (25, 2), (-5, 2)])
+def test_connections_are_not_kept_for_longer_than_a_peer_would(
+    viewers, connections_api, batch, make_update, context, monkeypatch, later_s, sockets
+):
+    """(F07): after a long freeze a socket may be dead without a sign of it; the wall clock is what tells."""
+    wall = SimpleNamespace(now=1_000_000.0)
+    monkeypatch.setattr("tracker.fanout.pool.time", SimpleNamespace(time=lambda: wall.now))
+    viewers("a=")
+    for number in range(2):
+        assert send_vendor.handler(batch(make_update(number)), context()) == NO_FAILURES
+        wall.now += later_s
+    assert connections_api.sockets == sockets
+
+
 def test_a_peer_that_closes_kept_connections_costs_no_update_and_no_wait(
     viewers, connections_api, batch, make_update, context, monkeypatch
 ):
@@ -274,6 +322,24 @@ def test_posts_go_over_tls_to_whom_the_ca_bundle_trusts(
     assert send_vendor.handler(batch(make_update(1), make_update(2)), context()) == NO_FAILURES
     assert len(tls_connections_api.bodies("a=")) == 2
     assert tls_connections_api.sockets == 1
+
+
+def test_a_peer_that_closes_kept_connections_over_tls_costs_no_update_and_no_wait(
+    dynamodb, tls_connections_api, certificate_authority, batch, make_update, context, monkeypatch, tmp_path, viewers
+):
+    def no_rest(low, high):
+        raise AssertionError("this is not worth a rest")
+
+    bundle = tmp_path / "ca.pem"
+    certificate_authority.cert_pem.write_to_path(str(bundle))
+    viewers("a=")
+    monkeypatch.setenv("AWS_WEBSOCKET_URL", tls_connections_api.websocket_url)
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(bundle))
+    monkeypatch.setattr("tracker.fanout.broadcast.random.uniform", no_rest)
+    tls_connections_api.script["a="] = ["last", "last", 200, "drop"]
+    for number in range(4):
+        assert send_vendor.handler(batch(make_update(number)), context()) == NO_FAILURES
+    assert tls_connections_api.answered == [("a=", 200)] * 4
 
 
 def test_posts_do_not_go_to_whom_nobody_vouches_for(

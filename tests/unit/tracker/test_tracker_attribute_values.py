@@ -74,10 +74,17 @@ def test_whole_rows():
     assert row_from_wire(wire) == row
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, LARGEST * 10, 10**200, object(), {1, 2}, b"x"])
+@pytest.mark.parametrize(
+    "value", [math.nan, math.inf, -math.inf, LARGEST * 10, 10**200, 10**400, 10**38 + 1, object(), {1, 2}, b"x"]
+)
 def test_what_dynamodb_cannot_hold_is_refused(value):
     with pytest.raises(ValueError, match=r"hold|attribute type"):
         to_wire(value)
+
+
+@pytest.mark.parametrize("value", [10**38, -(10**125), 10**38 - 1])
+def test_a_large_number_of_few_digits_is_held(value):
+    assert from_wire(to_wire(value)) == value
 
 
 @pytest.mark.parametrize("wire", [{}, {"S": "a", "N": "1"}, {"X": "a"}, {"N": "one"}])

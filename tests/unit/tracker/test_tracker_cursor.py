@@ -24,6 +24,11 @@ def test_a_cursor_can_be_sent_back_exactly_as_it_came(twitter_id):
     assert decode_cursor(cursor) == {"twitterId": twitter_id}
 
 
+@pytest.mark.parametrize("twitter_id", ["é" * 1_024, "\x01" * 1_000, '"' * 2_048], ids=["é", "control", "quotes"])
+def test_the_cursor_of_a_long_key_can_be_sent_back(twitter_id):
+    assert decode_cursor(encode_cursor({"twitterId": twitter_id})) == {"twitterId": twitter_id}
+
+
 @settings(deadline=None)
 @given(st.text(alphabet="ABCDabcd0189_-=", max_size=60) | st.text(max_size=20) | IDS.map(b64))
 def test_whatever_is_sent_is_a_cursor_or_refused(text):
@@ -50,7 +55,8 @@ def test_whatever_is_sent_is_a_cursor_or_refused(text):
         pytest.param(b64('{"twitterId":"1"}') + "==", id="padding"),
         pytest.param(b64('{"twitterId":"\\ud800"}'), id="half a surrogate pair"),
         pytest.param(b64("[" * 2_000), id="nested deeply"),
-        pytest.param(b64(json.dumps({"twitterId": "x" * 3_000})), id="too long"),
+        pytest.param(b64(json.dumps({"twitterId": "x" * 9_000})), id="too long"),
+        pytest.param(b64('{"twitterId":"' + "é" * 1_025 + '"}'), id="a key longer than DynamoDB has them"),
     ],
 )
 def test_anything_else_is_refused(cursor):

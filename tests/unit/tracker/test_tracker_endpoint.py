@@ -27,7 +27,7 @@ def test_the_callback_endpoint_is_the_same_host_over_http(url, expected):
     [
         "", "primary", f"https://{API}/primary", f"wss:///{API}", "wss://h:port/s", "wss://h:99999/s", "wss://a b/s",
         "wss://user:pw@h/s", "wss://h/s?x=1", "wss://h/s#x", "wss://h/s/\r\nX: y", "wss://[::1/s",
-        f"wss://{API}", f"wss://{API}/",
+        f"wss://{API}", f"wss://{API}/", "wss://a..b/s", f"wss://{'a' * 64}.example/s",
     ],
 )  # fmt: skip
 def test_anything_else_is_refused_naming_the_variable(url):

@@ -146,6 +146,18 @@ async def test_an_answer_that_nobody_asked_for_ends_the_connection():
     assert caught.value.untouched
 
 
+@pytest.mark.parametrize("at_once", [True, False], ids=["with the answer", "right after it"])
+async def test_what_comes_after_an_answer_is_not_taken_for_the_next_one(at_once):
+    connection, transport = await connected()
+    task = await begin(connection)
+    surplus = b"HTTP/1.1 410 Gone\r\nX: "
+    for received in [OK + surplus] if at_once else [OK, surplus]:
+        connection.data_received(received)
+    assert (await task).status == 200
+    assert transport.closing
+    assert not connection.reusable
+
+
 async def test_a_peer_that_does_not_answer_in_time_is_dropped():
     """(C20)"""
     connection, transport = await connected()

@@ -48,10 +48,15 @@ def test_a_missing_variable_is_named():
         read_settings({"AWS_REGION": "r"}).require_sqs_url()
 
 
-@pytest.mark.parametrize("value", ["0", "-1", "1025", "many", "٣", "9" * 5000, "6.4"])
+@pytest.mark.parametrize("value", ["0", "-1", "901", "0000000640", "many", "٣", "9" * 5000, "6.4"])
 def test_a_number_of_connections_that_is_none_is_refused(value):
     with pytest.raises(ConfigurationError, match="FANOUT_CONNECTIONS"):
         read_settings({"AWS_REGION": "r", "FANOUT_CONNECTIONS": value})
+
+
+@pytest.mark.parametrize(("value", "number"), [("1", 1), ("900", 900)])
+def test_a_number_of_connections_is_read_whole(value, number):
+    assert read_settings({"AWS_REGION": "r", "FANOUT_CONNECTIONS": value}).fanout_connections == number
 
 
 def test_a_dotenv_file_fills_in_what_the_environment_does_not_set(tmp_path, monkeypatch, no_dotenv_read_yet):

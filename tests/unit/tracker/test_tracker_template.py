@@ -7,7 +7,7 @@ import pytest
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
-from tracker import settings
+from tracker import send_vendor, settings
 from tracker.default import ACTIONS
 
 TEMPLATE = Path(__file__).parents[3] / "template.yaml"
@@ -100,6 +100,17 @@ def test_the_trigger_reports_failures_and_the_queue_outlasts_the_function(source
     assert queue["RedrivePolicy"]["deadLetterTargetArn"] == {"Fn::GetAtt": ["VendorDeadLetterQueue", "Arn"]}
     assert queue["ReceiveMessageWaitTimeSeconds"] == 3
     assert queue["MessageRetentionPeriod"] == 24 * 60 * 60
+
+
+def test_a_connection_is_young_for_as_long_as_its_handshake_may_take(resources):
+    """(C15): a 410 within that time is no proof that it is gone."""
+    assert resources["ConnectFunction"]["Properties"]["Timeout"] < send_vendor.YOUNG_S
+
+
+def test_the_alarm_calls_whoever_is_asked_for(source, resources):
+    assert source["Parameters"]["AlarmTopicArn"]["Default"] == ""
+    actions = resources["VendorDeadLetterAlarm"]["Properties"]["AlarmActions"]
+    assert actions == {"Fn::If": ["AlarmTopicGiven", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]}
 
 
 @pytest.mark.parametrize(
