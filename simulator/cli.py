@@ -13,11 +13,13 @@ import json
 import logging
 import os
 import random
+import re
+import shutil
 import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -25,16 +27,22 @@ import click
 
 from simulator import __version__
 from simulator.errors import EnvironmentFailure, InputError, SimulatorError
+from simulator.loopback import without_proxy
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 _INTERRUPTED = 130
 _STDIN = 0
+_TEMPLATE_NAMES = ("template.yaml", "template.yml", "template.json")
+"""Where `sam` looks too."""
 _SAME_WISH_S = 1.0
+_LOG_NAME_CHARS = 60
 
 
 def main() -> NoReturn:
     """The console script."""
+    os.environ.update(without_proxy(os.environ))
     try:
         status = cli.main(standalone_mode=False)
     except SimulatorError as error:
@@ -42,11 +50,13 @@ def main() -> NoReturn:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
+    except click.Abort:
         _fail("stopped before anything was done.", _INTERRUPTED)
+    except KeyboardInterrupt:
+        _fail("interrupted.", _INTERRUPTED)
     except BrokenPipeError:
-        # Whoever read our output has gone (`| head`): nobody is left to tell.
-        sys.stderr.close()
+        # Whoever read our output has gone (`| head`): nobody is left to tell, and nothing to flush to at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
         _fail(_os_error_sentence(error), EnvironmentFailure.exit_code)
@@ -58,8 +68,13 @@ def main() -> NoReturn:
 def _fail(sentence: str, exit_code: int) -> NoReturn:
     if _debug_wanted():
         traceback.print_exc()
-    click.echo(f"Error: {sentence}", err=True)
+    click.echo(f"Error: {_harmless(sentence)}", err=True)
     sys.exit(exit_code)
+
+
+def _harmless(text: str) -> str:
+    """`text` without anything but line breaks and tabs that a terminal obeys: it may quote a peer or a handler."""
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def _debug_wanted() -> bool:
@@ -85,13 +100,19 @@ def _debug_option(command: F) -> F:
     )
 
 
+def _region(_context: click.Context, _option: click.Parameter, value: str) -> str:
+    if not re.fullmatch(r"[a-z]{2,}(-[a-z]+)+-[0-9]+", value):
+        raise InputError(f"{value!r} is not an AWS region; write it like us-east-1.")
+    return value
+
+
 def _stack_options(command: F) -> F:
     """How to build and run a stack: the same for `up` and `run`."""
     options = [
         click.option(
             "--template",
             type=click.Path(path_type=Path),
-            help="SAM template. Default: template.yaml in this folder, else the tracker's own.",
+            help="SAM template. Default: template.yaml, .yml or .json in this folder, else the tracker's own.",
         ),
         click.option(
             "--parameter",
@@ -101,7 +122,12 @@ def _stack_options(command: F) -> F:
             help="Override a parameter of the template; may be repeated.",
         ),
         click.option("--port", type=int, default=0, help="Main port; 0 takes a free one. Default: 0."),
-        click.option("--region", default="us-east-1", help="AWS region the stack believes in. Default: us-east-1."),
+        click.option(
+            "--region",
+            default="us-east-1",
+            callback=_region,
+            help="AWS region the stack believes in. Default: us-east-1.",
+        ),
         click.option(
             "--in-process",
             is_flag=True,
@@ -168,7 +194,8 @@ async def _serve(settings: Any, *, as_json: bool, until_stdin_closes: bool) -> N
     if until_stdin_closes:
         _set_at_end_of_stdin(stop)
     with _stopped_by_signals(stop):
-        async with LocalStack(settings) as stack:
+        async with contextlib.AsyncExitStack() as leaving:
+            stack = await _unless_stopped(stop, leaving.enter_async_context(LocalStack(settings)))
             for warning in stack.stack.warnings:
                 click.echo(f"note: {warning}", err=True)
             with announced(stack.endpoints):
@@ -176,23 +203,19 @@ async def _serve(settings: Any, *, as_json: bool, until_stdin_closes: bool) -> N
                     click.echo(json.dumps(stack.endpoints.to_json()))
                     sys.stdout.flush()
                 else:
-                    _describe(stack.endpoints, settings.seed)
+                    _describe(stack.endpoints, settings.template, settings.seed)
                 stopping = asyncio.create_task(stop.wait())
                 died = asyncio.create_task(stack.cloud.died())
                 await asyncio.wait({stopping, died}, return_when=asyncio.FIRST_COMPLETED)
-                stopping.cancel()
-                if died.done() and not stop.is_set():
-                    raise EnvironmentFailure("the DynamoDB and SQS process died; start the stack again.")
+                if not stop.is_set():
+                    raise died.result()
                 died.cancel()
 
 
-def _describe(endpoints: Any, seed: int) -> None:
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    table = Table(show_header=False, box=None, pad_edge=False, padding=(0, 2, 0, 0))
+def _describe(endpoints: Any, template: Path, seed: int) -> None:
+    """Tell a person where everything is; whole lines, so that an address can be copied from a narrow terminal."""
     rows = [
+        ("template", str(template)),
         *((f"API {name}", url) for name, url in endpoints.apis.items()),
         ("@connections", endpoints.management_url or "-"),
         ("DynamoDB, SQS", endpoints.aws_endpoint_url),
@@ -201,16 +224,13 @@ def _describe(endpoints: Any, seed: int) -> None:
         ("functions", ", ".join(endpoints.functions) or "-"),
         ("seed", str(seed)),
     ]
+    width = max(len(name) for name, _ in rows)
     for name, value in rows:
-        table.add_row(Text(name, style="bold"), Text(str(value)))
-    console = Console(stderr=True, soft_wrap=True)
-    console.print(table)
-    console.print(
-        Text(
-            "Ready. `tracker-sim connect` listens, `tracker-sim send --vendor NAME --lat 37.77 --long -122.42` moves a "
-            "vendor; Ctrl-C stops."
-        )
-    )
+        click.echo(f"{click.style(f'{name:<{width}}', bold=True)}  {value}", err=True)
+    hints = ["`tracker-sim connect` listens"] if endpoints.websocket_url else []
+    if endpoints.queue_urls:
+        hints.append("`tracker-sim send --vendor NAME --lat 37.77 --long -122.42` moves a vendor")
+    click.echo(f"Ready. {', '.join([*hints, 'Ctrl-C stops'])}.", err=True)
 
 
 # -- run ---------------------------------------------------------------------------------------------------------------
@@ -253,10 +273,10 @@ def run(
     _check_writable(json_path)
     parameters = {**chosen.stack.parameters, **_parameters(options.pop("parameters"))}
     template = _template(options.pop("template") or chosen.stack.template)
-    log = log or _new_log_file(chosen.name)
-    verdict = run_loop(_play(chosen, _up_arguments(template, parameters, chosen.seed, options), log))
-    _report(verdict, json_path)
-    click.echo(f"log of the stack: {log}", err=True)
+    with _log_file(log, chosen.name) as log_file:
+        verdict = run_loop(_play(chosen, _up_arguments(template, parameters, chosen.seed, options), log_file))
+        _report(verdict, json_path)
+    click.echo(f"log of the stack: {log_file}", err=True)
     return 0 if verdict.passed else 1
 
 
@@ -268,16 +288,9 @@ async def _play(scenario: Any, arguments: list[str], log: Path) -> Any:
     prepared = prepare(scenario)
     with _stopped_by_signals(stop), Progress(scenario) as progress:
         progress.say("starting the stack")
-        starting = asyncio.create_task(_started(StackProcess(arguments, log=log, on_problem=progress.problem)))
-        stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if not starting.done():
-            starting.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await starting
-            raise click.Abort
-        stopping.cancel()
-        async with starting.result() as stack:
+        async with contextlib.AsyncExitStack() as leaving:
+            process = StackProcess(arguments, log=log, on_problem=progress.problem)
+            stack = await _unless_stopped(stop, leaving.enter_async_context(process))
             return await run_scenario(prepared, stack.endpoints, progress=progress, stop=stop)
 
 
@@ -298,7 +311,9 @@ def _check_writable(json_path: str | None) -> None:
         return
     file = Path(json_path)
     if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
-        raise InputError(f"the verdict cannot be written to {json_path}; give --json a file in a folder that exists.")
+        raise InputError(
+            f"the verdict cannot be written to {json_path}; give --json a file in a folder that exists and that you may write to."
+        )
 
 
 def _up_arguments(template: Path, parameters: dict[str, str], seed: int, options: dict[str, Any]) -> list[str]:
@@ -315,9 +330,18 @@ def _up_arguments(template: Path, parameters: dict[str, str], seed: int, options
     return arguments
 
 
-def _new_log_file(name: str) -> Path:
+@contextlib.contextmanager
+def _log_file(given: Path | None, name: str) -> Iterator[Path]:
+    """Where the stack's log goes; a temporary one goes again when the run ended before there was anything to read."""
+    if given is not None:
+        yield given
+        return
     folder = Path(tempfile.mkdtemp(prefix="tracker-sim-"))
-    return folder / f"{name}.log"
+    try:
+        yield folder / f"{re.sub(r'[^a-zA-Z0-9_-]', '_', name)[:_LOG_NAME_CHARS]}.log"
+    except (InputError, click.Abort, KeyboardInterrupt):
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 # -- send --------------------------------------------------------------------------------------------------------------
@@ -417,10 +441,19 @@ def connect(
 # -- inside ------------------------------------------------------------------------------------------------------------
 
 
-async def _started(process: Any) -> Any:
-    """Enter a StackProcess; the caller leaves it."""
-    await process.__aenter__()
-    return process
+async def _unless_stopped(stop: asyncio.Event, start: Coroutine[Any, Any, T]) -> T:
+    """The result of `start`; when `stop` is set before it is there, `start` is cancelled and `click.Abort` raised."""
+    starting = asyncio.create_task(start)
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            raise click.Abort
+        return starting.result()
+    finally:
+        stopping.cancel()
+        starting.cancel()
+        await asyncio.wait({starting})
 
 
 def _write_line(line: str) -> None:
@@ -433,8 +466,8 @@ def _template(given: Path | None) -> Path:
 
     if given is not None:
         return given
-    here = Path("template.yaml")
-    return here if here.is_file() else bundled("template.yaml")
+    here = next((Path(name) for name in _TEMPLATE_NAMES if Path(name).is_file()), None)
+    return here or bundled("template.yaml")
 
 
 def _parameters(pairs: tuple[str, ...]) -> dict[str, str]:
@@ -451,13 +484,17 @@ def _drawn(seed: int | None) -> int:
     return random.SystemRandom().getrandbits(32) if seed is None else seed
 
 
+class _HarmlessFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return _harmless(super().format(record))
+
+
 def _set_up_logging(*, quiet: bool) -> None:
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.INFO,
-        format="%(asctime)s.%(msecs)03d %(levelname)s %(name)s: %(message)s",
-        datefmt="%H:%M:%S",
+    to_stderr = logging.StreamHandler(sys.stderr)
+    to_stderr.setFormatter(
+        _HarmlessFormatter("%(asctime)s.%(msecs)03d %(levelname)s %(name)s: %(message)s", datefmt="%H:%M:%S")
     )
+    logging.basicConfig(level=logging.INFO, handlers=[to_stderr])
     for chatty in ("botocore", "boto3", "urllib3", "asyncio", "samtranslator", "websockets"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     if quiet:
@@ -466,7 +503,7 @@ def _set_up_logging(*, quiet: bool) -> None:
 
 @contextlib.contextmanager
 def _stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
-    """Set `stop` at SIGINT and SIGTERM; another SIGINT interrupts at once.
+    """Set `stop` at SIGINT, SIGTERM and, unless `nohup` has it ignored, SIGHUP; another one interrupts at once.
 
     Not one that comes within a second: shells, `timeout` and impatient fingers send two where one is meant.
     """
@@ -483,7 +520,10 @@ def _stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
             signal.raise_signal(signal.SIGINT)
 
     handled = []
-    for number in (signal.SIGINT, signal.SIGTERM):
+    wishes = [signal.SIGINT, signal.SIGTERM]
+    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        wishes.append(signal.SIGHUP)  # the terminal was closed
+    for number in wishes:
         # Windows' loops have no signal handlers: Ctrl-C is a KeyboardInterrupt there.
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, ask)
@@ -502,8 +542,9 @@ def _set_at_end_of_stdin(stop: asyncio.Event) -> None:
 
     def watch() -> None:
         # Not through sys.stdin: a thread that waits in there holds its lock, and the interpreter cannot end.
-        while os.read(_STDIN, 4096):
-            pass
+        with contextlib.suppress(OSError):  # there is no stdin at all
+            while os.read(_STDIN, 4096):
+                pass
         with contextlib.suppress(RuntimeError):  # the loop has gone already
             loop.call_soon_threadsafe(stop.set)
 

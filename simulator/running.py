@@ -1,7 +1,8 @@
 """Finding a stack that runs: `up` leaves a note where `send` and `connect` look for it.
 
 The notes live in a private folder of the user (`$XDG_RUNTIME_DIR`, else the temporary folder) and go when the stack
-does; the note of a stack that was killed is recognised by its process and removed.
+does. Whoever left a note holds a lock on it, which the system lets go when the process ends, however it ends: a note
+that nobody holds is of a stack that was killed, and is removed.
 """
 
 from __future__ import annotations
@@ -10,12 +11,19 @@ import contextlib
 import getpass
 import json
 import os
+import stat
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
+from urllib.parse import urlsplit
 
 from simulator.endpoints import Endpoints
-from simulator.errors import InputError
+from simulator.errors import EnvironmentFailure, InputError
+
+if sys.platform != "win32":
+    import fcntl
 
 
 @contextlib.contextmanager
@@ -23,19 +31,23 @@ def announced(endpoints: Endpoints) -> Iterator[None]:
     """Leave a note about a running stack for as long as the context lasts."""
     note = _folder() / f"{endpoints.pid}.json"
     partial = note.with_suffix(".partial")
-    partial.write_text(json.dumps(endpoints.to_json()), encoding="utf-8")
-    partial.replace(note)
-    try:
-        yield
-    finally:
-        note.unlink(missing_ok=True)
+    with partial.open("w", encoding="utf-8") as file:
+        try:
+            file.write(json.dumps(endpoints.to_json()))
+            file.flush()
+            _hold(file)
+            partial.replace(note)
+            yield
+        finally:
+            partial.unlink(missing_ok=True)
+            note.unlink(missing_ok=True)
 
 
 def find(port: int | None = None) -> Endpoints:
     """The stack that runs, or the one of several whose main port is `port`; InputError when there is no such one."""
     stacks = list(_alive())
     if port is not None:
-        stacks = [stack for stack in stacks if f":{port}" in f"{stack.websocket_url}/ {stack.http_url}/"]
+        stacks = [stack for stack in stacks if port in (_port(stack.websocket_url), _port(stack.http_url))]
         if not stacks:
             raise InputError(f"no stack runs on port {port}; `tracker-sim up --port {port}` starts one.")
     if not stacks:
@@ -49,31 +61,67 @@ def find(port: int | None = None) -> Endpoints:
 def _alive() -> Iterator[Endpoints]:
     for note in sorted(_folder().glob("*.json")):
         try:
-            endpoints = Endpoints.from_json(json.loads(note.read_text(encoding="utf-8")))
+            with note.open(encoding="utf-8") as file:
+                if not _is_held(file):
+                    note.unlink(missing_ok=True)
+                    continue
+                endpoints = Endpoints.from_json(json.load(file))
         except (OSError, ValueError, KeyError, TypeError):
             continue
-        if _process_exists(endpoints.pid):
-            yield endpoints
-        else:
-            note.unlink(missing_ok=True)
+        yield endpoints
 
 
-def _process_exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+def _port(url: str | None) -> int | None:
+    return None if url is None else urlsplit(url).port
+
+
+if sys.platform == "win32":
+
+    def _hold(_note: TextIO) -> None: ...
+
+    def _is_held(_note: TextIO) -> bool:
+        return True  # an open file cannot be looked into there: the note is believed
+
+    def _is_private(_folder: Path) -> bool:
+        return True  # the temporary folder is the user's own
+
+    def _user() -> str:
+        return getpass.getuser()
+
+else:
+
+    def _hold(note: TextIO) -> None:
+        fcntl.flock(note, fcntl.LOCK_EX)
+
+    def _is_held(note: TextIO) -> bool:
+        try:
+            fcntl.flock(note, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
         return False
-    except PermissionError:
-        return True
-    return True
+
+    def _is_private(folder: Path) -> bool:
+        found = folder.lstat()  # a link would be somebody's way to point us at a folder that he can write to
+        return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o022
+
+    def _user() -> str:
+        return str(os.getuid())  # a container's user may have no name
 
 
 def _folder() -> Path:
-    """The private folder; another user's folder of that name is refused, since its notes would be believed."""
+    """The private folder; one that others can write to is refused, since its notes would be believed."""
     runtime = os.environ.get("XDG_RUNTIME_DIR")
-    base = Path(runtime) if runtime and Path(runtime).is_dir() else Path(tempfile.gettempdir())
-    folder = base / f"tracker-sim-{getpass.getuser()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if hasattr(os, "getuid") and folder.stat().st_uid != os.getuid():
-        raise InputError(f"{folder} belongs to another user; set XDG_RUNTIME_DIR to a folder of your own.")
+    # `su` leaves the variable at the folder of the user before.
+    usable = runtime and Path(runtime).is_dir() and os.access(runtime, os.W_OK | os.X_OK)
+    folder = Path(runtime if runtime and usable else tempfile.gettempdir()) / f"tracker-sim-{_user()}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise EnvironmentFailure(
+            f"{folder} cannot be made ({error.strerror}); set XDG_RUNTIME_DIR to a folder of your own."
+        ) from error
+    if not _is_private(folder):
+        raise EnvironmentFailure(
+            f"others can write to {folder}; remove it, or set XDG_RUNTIME_DIR to a folder of your own."
+        )
     return folder

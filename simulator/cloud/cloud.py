@@ -68,7 +68,10 @@ class Cloud:
         """
         if self._external or self._process is not None:
             return
-        command = [sys.executable, "-m", "simulator.cloud.server", *(["--stock-moto"] if self._stock_moto else [])]
+        # -P: nothing in the user's folder is imported in place of a library.
+        command = [sys.executable, "-P", "-m", "simulator.cloud.server"]
+        if self._stock_moto:
+            command.append("--stock-moto")
         try:
             self._process = await asyncio.create_subprocess_exec(
                 *command,
@@ -176,12 +179,16 @@ class Cloud:
     def _environment(self) -> dict[str, str]:
         root = str(Path(__file__).resolve().parents[2])
         given = os.environ.get("PYTHONPATH")
+        # A profile of the developer's own that moto's botocore cannot find would break every answer.
+        own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         return {
-            **os.environ,
+            **own,
             "PYTHONPATH": f"{root}{os.pathsep}{given}" if given else root,
             "AWS_ACCESS_KEY_ID": ACCESS_KEY,
             "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
             "AWS_DEFAULT_REGION": self.region,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
             "MOTO_ACCOUNT_ID": self._account_id,
         }
@@ -220,7 +227,7 @@ class Cloud:
             await asyncio.wait([self._stderr], timeout=1.0)
         how = f"signal {signal.Signals(-status).name}" if status < 0 else f"status {status}"
         last = f": {self._lines[-1]}" if self._lines else ""
-        return EnvironmentFailure(f"the AWS process {what} ({how}{last}); start again, with --debug for its log.")
+        return EnvironmentFailure(f"the AWS process {what} ({how}{last}); start the stack again.")
 
     async def _relay_stderr(self, process: asyncio.subprocess.Process) -> None:
         assert process.stderr is not None  # noqa: S101  narrows for mypy; it was started with a pipe

@@ -69,8 +69,9 @@ def _first(failures: BaseExceptionGroup[EnvironmentFailure]) -> EnvironmentFailu
 def _named(what: str, create: Callable[[], Result]) -> Result:
     try:
         return create()
-    except (BotoCoreError, ClientError) as error:
-        reason = " ".join(str(error).split())
+    except (BotoCoreError, ClientError, KeyError) as error:
+        missing = f"its answer has no {error}" if isinstance(error, KeyError) else str(error)
+        reason = " ".join(missing.split())
         raise EnvironmentFailure(
             f"the {what} could not be created ({reason}); check the template and the AWS endpoint."
         ) from error

@@ -4,7 +4,8 @@ Set always: the names Lambda sets, dummy credentials, `AWS_ENDPOINT_URL`, and th
 the machine: only what a process needs to run at all (`MACHINE_VARIABLES`). `HOME` is an empty folder, because boto3
 reads `~/.aws` even when credentials are set, and a developer's profile must not reach a handler.
 
-Different from AWS: `AWS_XRAY_DAEMON_ADDRESS` is loopback, so that a tracing SDK sends nothing to the network.
+Different from AWS: `AWS_XRAY_DAEMON_ADDRESS` is loopback, so that a tracing SDK sends nothing to the network, and
+`NO_PROXY` names loopback, so that a proxy of the function's or the machine's own does not get what is meant for here.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sys
 from collections.abc import Mapping
 
 from simulator.errors import InputError
+from simulator.loopback import without_proxy
 from simulator.stack.model import Function
 
 DUMMY_CREDENTIALS: Mapping[str, str] = {
@@ -22,7 +24,7 @@ DUMMY_CREDENTIALS: Mapping[str, str] = {
     "AWS_SECRET_ACCESS_KEY": "simulated-secret",
     "AWS_SESSION_TOKEN": "simulated-token",
 }
-MACHINE_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "TMPDIR", "PYTHONUSERBASE")
+MACHINE_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "TMPDIR", "PYTHONUSERBASE", "NO_PROXY", "no_proxy")
 RESERVED = frozenset(
     {
         "_HANDLER",
@@ -56,6 +58,17 @@ def machine_variables() -> dict[str, str]:
     return variables
 
 
+def harmless_aws(*, region: str, aws_endpoint_url: str, home: str) -> dict[str, str]:
+    """What keeps boto3 away from AWS, and from the developer's own credentials."""
+    return {
+        **DUMMY_CREDENTIALS,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_ENDPOINT_URL": aws_endpoint_url,
+        "AWS_REGION": region,
+        "HOME": home,
+    }
+
+
 def refuse_reserved(function: Function) -> None:
     """Raise `InputError` when the template sets a variable that Lambda reserves (F05)."""
     reserved = sorted(RESERVED.intersection(function.environment))
@@ -86,18 +99,16 @@ def handler_environment(
     handlers have none.
     """
     code_dir = str(function.code_dir)
-    environment = {**machine, **DUMMY_CREDENTIALS}
-    environment |= {
-        "AWS_DEFAULT_REGION": region,
-        "AWS_ENDPOINT_URL": aws_endpoint_url,
-        "AWS_REGION": region,
+    environment = {
+        **machine,
+        **harmless_aws(region=region, aws_endpoint_url=aws_endpoint_url, home=home),
         "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
         "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000",
-        "HOME": home,
         "LANG": "en_US.UTF-8",
         "TZ": ":UTC",
+        **variables,
     }
-    environment |= variables
+    environment |= without_proxy(environment)
     own_path = variables.get("PYTHONPATH")
     return environment | {
         "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}",

@@ -187,7 +187,7 @@ class Fleet:
         running.init_timer = asyncio.get_running_loop().call_later(allowance_s, self._on_init_over_limit, name)
         try:
             await environment.start()
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: no process can have a variable of that name or value
             reason = (
                 f"No process for function {self._function.name} could be started in {self._function.code_dir}: {error}"
             )

@@ -5,7 +5,7 @@ Different from worker processes, and from Lambda:
 - One invocation at a time over all functions, because `os.environ` and `sys.modules` are the process's. Events wait
   their turn, so throughput is no measure of anything and a handler that synchronously waits for another never ends.
 - A handler that runs too long is answered for (F10), but its thread cannot be killed: it goes on, without its
-  environment variables and with its modules dropped.
+  environment variables and with its modules dropped. Until the pool stops, what it calls AWS is still this machine.
 - `os._exit` ends the simulator. `sys.exit` is answered as in Lambda (F12).
 - Machine variables other than `AWS_…` stay visible; what handlers print goes to standard error.
 - Import errors are found again on every invocation; modules survive between invocations as in a warm environment.
@@ -299,6 +299,20 @@ def _exit_code(stop: SystemExit) -> int:
     if stop.code is None:
         return 0
     return stop.code if isinstance(stop.code, int) else 1
+
+
+@contextlib.contextmanager
+def kept_from_aws(harmless: Mapping[str, str]) -> Iterator[None]:
+    """Set `harmless` in place of every `AWS_…` of this process; those, and nothing else, come back at the end."""
+    names = {name for name in os.environ if name.startswith("AWS_")} | set(harmless)
+    before = {name: os.environ.pop(name) for name in names if name in os.environ}
+    os.environ.update(harmless)
+    try:
+        yield
+    finally:
+        for name in names:
+            os.environ.pop(name, None)
+        os.environ.update(before)
 
 
 @contextlib.contextmanager

@@ -20,6 +20,7 @@ For the in-process mode see `simulator.functions.in_process`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib.util
 import json
 import logging
@@ -32,12 +33,12 @@ from typing import Any, Self
 
 from simulator.clock import Clock, SystemClock
 from simulator.errors import EnvironmentFailure, InputError
-from simulator.functions.environment_variables import machine_variables, refuse_reserved
+from simulator.functions.environment_variables import harmless_aws, machine_variables, refuse_reserved
 from simulator.functions.execution_environment import Settings
 from simulator.functions.faults import MAX_REQUEST_BYTES
 from simulator.functions.fleet import Fleet, OnLog, stopping_refusal
 from simulator.functions.handler_output import HandlerOutput
-from simulator.functions.in_process import InProcessFunction
+from simulator.functions.in_process import InProcessFunction, kept_from_aws
 from simulator.invocation import InvocationResult, InvokeRefusedError
 from simulator.stack.model import Function
 
@@ -88,6 +89,7 @@ class FunctionPool:
         self._on_log = on_log or _log_line
         self._home: tempfile.TemporaryDirectory[str] | None = None
         self._output = HandlerOutput()
+        self._kept_from_aws = contextlib.ExitStack()
         self._runners: dict[str, Fleet | InProcessFunction] = {}
         self._last_stats: dict[str, dict[str, Any]] = {}
 
@@ -98,15 +100,16 @@ class FunctionPool:
         """
         if self._home is not None:
             raise EnvironmentFailure("The functions are running already; stop them before starting them again.")
+        if self.in_process and FunctionPool._running_in_process:
+            raise EnvironmentFailure(
+                "Another stack of this process runs its functions in process; stop it first, because both would "
+                "set the same environment variables, or use worker processes for one of them."
+            )
+        self._home = tempfile.TemporaryDirectory(prefix="tracker-sim-home-")
         if self.in_process:
-            if FunctionPool._running_in_process:
-                raise EnvironmentFailure(
-                    "Another stack of this process runs its functions in process; stop it first, because both would "
-                    "set the same environment variables, or use worker processes for one of them."
-                )
+            self._keep_from_aws(self._home.name)
             FunctionPool._running_in_process = True
             self._output.install()
-        self._home = tempfile.TemporaryDirectory(prefix="functions-home-")
         settings = Settings(self._region, self._aws_endpoint_url, self._home.name, machine_variables())
         turn = asyncio.Lock()
         for name, function in self._functions.items():
@@ -140,7 +143,13 @@ class FunctionPool:
             if self.in_process:
                 self._output.remove()
                 FunctionPool._running_in_process = False
+                self._kept_from_aws.close()
             home.cleanup()
+
+    def _keep_from_aws(self, home: str) -> None:
+        # Not only while a handler is waited for: one that has timed out runs on, perhaps at a breakpoint.
+        harmless = harmless_aws(region=self._region, aws_endpoint_url=self._aws_endpoint_url, home=home)
+        self._kept_from_aws.enter_context(kept_from_aws(harmless))
 
     async def __aenter__(self) -> Self:
         """Start."""

@@ -15,7 +15,6 @@ from tracker import aws
 
 LOCAL_CREDENTIALS = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
 """A local stack takes any credentials, and the user may have none; the user's own never go to it."""
-_OF_ANOTHER_ACCOUNT = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_DEFAULT_PROFILE")
 
 
 def is_local(aws_endpoint_url: str) -> bool:
@@ -28,8 +27,8 @@ def aws_environment(aws_endpoint_url: str, region: str) -> Iterator[None]:
     """Point `tracker.aws` at one stack; the environment is as before when the block ends."""
     before = dict(os.environ)
     if is_local(aws_endpoint_url):
-        for name in _OF_ANOTHER_ACCOUNT:
-            os.environ.pop(name, None)
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            del os.environ[name]
         os.environ.update({name.upper(): value for name, value in LOCAL_CREDENTIALS.items()})
         os.environ["AWS_ENDPOINT_URL"] = aws_endpoint_url
     os.environ.update({"AWS_REGION": region, "AWS_DEFAULT_REGION": region})

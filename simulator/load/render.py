@@ -78,7 +78,9 @@ def _rows(document: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("invocations", f"{_number(invocations['total'])}, {_number(invocations['errors'])} errors"),
     ]
     if document["drain"]:
-        rows.append(("end", f"{document['drain']['reason']} ({document['drain']['waited_s']:.1f} s of waiting)"))
+        stopped = "stopped early; until then: " if document["partial"] else ""
+        reason = f"{stopped}{document['drain']['reason']}"
+        rows.append(("end", f"{reason} ({document['drain']['waited_s']:.1f} s of waiting)"))
     return rows
 
 

@@ -132,6 +132,7 @@ class EventSourcePoller:
                 self._queue.name,
             )
         self._receiver = asyncio.get_running_loop().create_task(self._run(), name=f"poller {self._queue.name}")
+        self._receiver.add_done_callback(self._receiver_done)
 
     async def stop(self, *, drain_s: float = 1.0) -> None:
         """Stop polling at once; batches in flight get `drain_s` to end, then their messages are left to the queue."""
@@ -139,8 +140,7 @@ class EventSourcePoller:
             return
         receiver, self._receiver = self._receiver, None
         receiver.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await receiver
+        await asyncio.wait({receiver})
         await self._give_back_gathered()
         if self._batches:
             await asyncio.wait(self._batches, timeout=drain_s)
@@ -167,6 +167,15 @@ class EventSourcePoller:
             task = asyncio.get_running_loop().create_task(self._process(messages, received_s))
             self._batches.add(task)
             task.add_done_callback(self._batch_done)
+
+    def _receiver_done(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error(
+                "Trigger %s: polling %s broke off; start the stack again.",
+                self._trigger.logical_id,
+                self._queue.name,
+                exc_info=error,
+            )
 
     def _batch_done(self, task: asyncio.Task[None]) -> None:
         self._batches.discard(task)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from simulator.errors import InputError
+from simulator.functions.log_text import printable
 from simulator.invocation import InvocationResult
 from simulator.stack.model import Queue, Trigger
 
@@ -259,6 +260,6 @@ def _delete_all_but(messages: Sequence[Message], failed: frozenset[str]) -> Deci
 def _error_summary(payload: bytes) -> str:
     try:
         error = json.loads(payload)
-        return f"{error['errorType']}: {error['errorMessage']}"[:500]
+        return printable(f"{error['errorType']}: {error['errorMessage']}"[:500])
     except (ValueError, KeyError, TypeError):
         return "no error object"

@@ -155,4 +155,18 @@ def test_the_stack_says_so_when_the_cloud_dies(up):
     cloud.kill()
     _, err = running.process.communicate(timeout=60)
     assert running.process.returncode == 1
-    assert err.splitlines()[-1] == "Error: the DynamoDB and SQS process died; start the stack again."
+    assert err.splitlines()[-1] == "Error: the AWS process died (signal SIGKILL); start the stack again."
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_a_signal_while_the_stack_starts_leaves_nothing(start, tmp_path, number):
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    running = start("up", "--json", TMPDIR=str(temporary))
+    while not running.look():
+        assert running.process.poll() is None, running.process.communicate()
+    out, err, status = running.end(number)
+    assert (out, status) == ("", 130)
+    assert err.splitlines()[-1] == "Error: stopped before anything was done."
+    running.assert_nothing_is_left()
+    assert list(temporary.iterdir()) == []

@@ -12,7 +12,7 @@ import tracker
 TRACKER = Path(tracker.__file__).parent
 SIMULATOR = Path(simulator.__file__).parent
 
-LEAVES = {"errors", "clock", "invocation", "http11", "endpoints", "resources"}
+LEAVES = {"errors", "clock", "invocation", "http11", "endpoints", "loopback", "resources"}
 """Single modules that any room may use; they import no room."""
 
 MAY_IMPORT = {

@@ -11,6 +11,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,7 +19,7 @@ import pytest
 import pytest_asyncio
 
 from simulator.cloud.cloud import Cloud
-from simulator.cloud.provisioning import Provisioned
+from simulator.cloud.provisioning import Provisioned, provision
 from simulator.errors import EnvironmentFailure
 from simulator.stack import load_stack
 from simulator.stack.model import Stack
@@ -262,3 +263,33 @@ async def test_patched_moto_is_what_one_gets_otherwise(cloud: Cloud, provisioned
     dynamodb.put_item(TableName="rows", Item={"id": {"S": "last"}})
     count = dynamodb.scan(TableName="rows")["Count"]
     assert dynamodb.scan(TableName="rows", Limit=count)["LastEvaluatedKey"]
+
+
+async def test_neither_the_current_folder_nor_the_developers_aws_settings_reach_the_child(
+    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "httptools.py").write_text("raise SystemExit('imported from the current folder')\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
+    async with Cloud(region=REGION) as cloud:
+        assert (await cloud.provision(stack)).table_names == ("rows",)
+
+
+class Strange:
+    """An endpoint that is not AWS's, and answers everything with an empty object."""
+
+    exceptions = SimpleNamespace(QueueNameExists=FileExistsError)
+
+    def create_table(self, **_: Any) -> dict[str, Any]:
+        return {}
+
+    def create_queue(self, **_: Any) -> dict[str, Any]:
+        return {}
+
+    def get_queue_attributes(self, **_: Any) -> dict[str, Any]:
+        return {}
+
+
+async def test_an_endpoint_that_answers_something_else_is_one_sentence(stack: Stack) -> None:
+    with pytest.raises(EnvironmentFailure, match=r"could not be created \(its answer has no '\w+'\)"):
+        await provision(stack, Strange(), Strange())

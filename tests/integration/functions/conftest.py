@@ -69,8 +69,11 @@ def make_function(handler: str, **overrides: Any) -> Function:
 
 
 @pytest.fixture
-async def make_pool() -> AsyncIterator[MakePool]:
-    """Start a pool with the one function `sample`, or several; stopped at the end of the test."""
+async def make_pool(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[MakePool]:
+    """Start a pool with the one function `sample`, or several; stopped at the end of the test.
+
+    `monkeypatch` is only there to be undone later: a pool in process gives the environment back as it found it.
+    """
     pools = []
 
     async def make(

@@ -51,9 +51,39 @@ async def test_the_interpreter_is_left_as_it_was(make_pool) -> None:
     before = (dict(os.environ), list(sys.path), sys.stdout, "app" in sys.modules)
     pool = await make_pool("app.echo", in_process=True)
     await call(pool)
-    assert (dict(os.environ), list(sys.path), "app" in sys.modules) == (before[0], before[1], before[3])
+    assert (list(sys.path), "app" in sys.modules) == (before[1], before[3])
     await pool.stop()
-    assert sys.stdout is before[2]
+    assert (dict(os.environ), sys.stdout) == (before[0], before[2])
+
+
+RUNS_ON = """
+import json, os, socket
+
+def go(event, context):
+    with socket.create_connection(("127.0.0.1", event["port"])) as peer:
+        peer.sendall(b"0\\n")
+        peer.recv(1)
+        peer.sendall(json.dumps({n: v for n, v in os.environ.items() if n.startswith("AWS_")}).encode() + b"\\n")
+"""
+
+
+async def test_a_handler_that_runs_on_after_its_timeout_never_sees_the_developers_credentials(
+    make_pool, rendezvous, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one does that is stepped through with a debugger."""
+    monkeypatch.setenv("AWS_PROFILE", "production")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "the-real-one")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    (tmp_path / "runs_on.py").write_text(RUNS_ON)
+    pool = await make_pool(sample("runs_on.go", code_dir=tmp_path, timeout_s=1), in_process=True)
+    answer = asyncio.create_task(call(pool, {"port": rendezvous.port}))
+    _, reader, writer = await asyncio.wait_for(rendezvous.arrived.get(), 10)
+    assert (await answer)["errorType"] == "Sandbox.Timedout"
+    writer.write(b"x")
+    seen = json.loads(await asyncio.wait_for(reader.readline(), 10))
+    assert "AWS_PROFILE" not in seen
+    assert seen["AWS_SECRET_ACCESS_KEY"] == "simulated-secret"
+    assert seen["AWS_ENDPOINT_URL"] == "http://127.0.0.1:9"
 
 
 async def test_a_module_of_the_interpreters_own_under_the_same_name_is_kept_apart_and_comes_back(

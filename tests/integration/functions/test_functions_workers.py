@@ -67,10 +67,12 @@ async def test_F04_exact_set_of_variables(make_pool) -> None:
         "LAMBDA_RUNTIME_DIR",
         "LAMBDA_TASK_ROOT",
         "LANG",
+        "NO_PROXY",
         "PATH",
         "PYTHONPATH",
         "TZ",
         "_HANDLER",
+        "no_proxy",
         "_X_AMZN_TRACE_ID",
     }
     assert seen["_X_AMZN_TRACE_ID"].startswith("Root=1-")
@@ -205,6 +207,12 @@ async def test_missing_code_folder_is_a_refusal_that_names_it(make_pool, tmp_pat
     ) as e:
         await call(pool)
     assert e.value.status == 500
+
+
+async def test_a_variable_that_no_process_can_have_is_a_refusal(make_pool) -> None:
+    pool = await make_pool("app.echo", variables={"sample": {"TABLE": "a\0b"}})
+    with pytest.raises(InvokeRefusedError, match="No process for function sample could be started"):
+        await call(pool)
 
 
 async def test_stop_refuses_what_runs_and_waits_and_leaves_no_process(make_pool, rendezvous) -> None:

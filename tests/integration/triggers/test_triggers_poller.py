@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -262,3 +263,15 @@ async def test_event_reaches_the_function_as_json(start, fake: FakeSqs, handler)
     event = await asyncio.wait_for(handler.events.get(), 10)
     assert json.loads(json.dumps(event)) == event
     assert event["Records"][0]["body"] == "é🚚 \u2028"
+
+
+async def test_a_poller_that_breaks_off_says_so_and_stops_all_the_same(make_source, caplog) -> None:
+    """Another emulator may leave out what an event needs."""
+    source = make_source()
+    client = SimpleNamespace(receive_message=lambda **_: {"Messages": [{"MessageId": "m"}]})
+    source.poller._client_factory = lambda: client
+    source.poller.start()
+    await asyncio.wait_for(asyncio.wait({source.poller._receiver}), 10)
+    await source.poller.stop()
+    assert f"polling {source.queue.name} broke off" in caplog.text
+    assert "KeyError" in caplog.text

@@ -62,11 +62,13 @@ def test_F04_the_whole_environment() -> None:
         "LAMBDA_RUNTIME_DIR": "/runtime",
         "LAMBDA_TASK_ROOT": "/code",
         "LANG": "en_US.UTF-8",
+        "NO_PROXY": "127.0.0.1,localhost,::1,[::1]",
         "PATH": "/bin",
         "PYTHONPATH": "/code",
         "TABLE": "t",
         "TZ": ":UTC",
         "_HANDLER": "app.go",
+        "no_proxy": "127.0.0.1,localhost,::1,[::1]",
     }
 
 

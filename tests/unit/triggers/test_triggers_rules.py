@@ -311,3 +311,10 @@ def test_backoff_doubles_to_a_ceiling_and_half_of_it_is_chance() -> None:
     for attempt, ceiling in [(1, 0.1), (2, 0.2), (6, 3.2), (7, 5.0), (1000, 5.0)]:
         delays = [delay_s(attempt, chance) for _ in range(50)]
         assert ceiling / 2 <= min(delays) < max(delays) <= ceiling
+
+
+def test_a_handlers_error_cannot_forge_a_line_of_the_log() -> None:
+    error = {"errorType": "E", "errorMessage": "no\n12:00:00.000 ERROR forged \x1b[2J"}
+    outcome = InvocationResult("r", json.dumps(error).encode(), "Unhandled")
+    decision = decide([message()], outcome, report_batch_item_failures=True)
+    assert decision.failure == r"the function failed: E: no\n12:00:00.000 ERROR forged \x1b[2J"

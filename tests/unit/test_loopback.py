@@ -1,0 +1,33 @@
+from urllib.request import getproxies, proxy_bypass
+
+import pytest
+
+from simulator.loopback import without_proxy
+
+LOOPBACK = "127.0.0.1,localhost,::1,[::1]"
+
+
+@pytest.mark.parametrize(
+    ("environment", "value"),
+    [
+        pytest.param({}, LOOPBACK, id="nothing given"),
+        pytest.param({"NO_PROXY": ""}, LOOPBACK, id="empty"),
+        pytest.param({"NO_PROXY": "corp.example, 10.0.0.1"}, f"corp.example,10.0.0.1,{LOOPBACK}", id="kept"),
+        pytest.param({"NO_PROXY": "b", "no_proxy": "a"}, f"a,b,{LOOPBACK}", id="both spellings"),
+        pytest.param({"no_proxy": "localhost"}, "localhost,127.0.0.1,::1,[::1]", id="named once"),
+        pytest.param({"no_proxy": "*"}, "*", id="no proxy at all"),
+    ],
+)
+def test_loopback_is_added_to_what_is_excepted(environment, value):
+    assert without_proxy(environment) == {"NO_PROXY": value, "no_proxy": value}
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8080", "localhost:1", "[::1]:8080", "::1:8080"])
+def test_python_believes_it(monkeypatch, host):
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:3128")
+    monkeypatch.setenv("http_proxy", "http://proxy.example:3128")
+    for name, value in without_proxy({}).items():
+        monkeypatch.setenv(name, value)
+    assert getproxies()["http"] == "http://proxy.example:3128"
+    assert proxy_bypass(host)
+    assert not proxy_bypass("api.example:80")
