@@ -312,7 +312,7 @@ def _check_writable(json_path: str | None) -> None:
     file = Path(json_path)
     if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
         raise InputError(
-            f"the verdict cannot be written to {json_path}; give --json a file in a folder that exists and that you may write to."
+            f"the verdict cannot be written to {json_path}; give --json a writable file in a folder that exists."
         )
 
 
