@@ -166,7 +166,7 @@ def cli() -> None:
     default="127.0.0.1",
     help="Address to listen on. Default: 127.0.0.1. Any other lets the network connect and post.",
 )
-@click.option("--seed", type=int, help="Seed of connection and request ids. Default: drawn, and printed.")
+@click.option("--seed", type=int, help="Seed of ids and jitter. Default: drawn, and printed.")
 @click.option("--json", "as_json", is_flag=True, help="When ready, print exactly one line of JSON on stdout.")
 @click.option("--quiet", is_flag=True, help="Do not copy the functions' own output to stderr.")
 @click.option("--until-stdin-closes", is_flag=True, hidden=True, help="Also stop at the end of stdin.")

@@ -42,7 +42,7 @@ class LocalSettings:
     """Main port; 0 takes a free one."""
     region: str = "us-east-1"
     seed: int = 0
-    """Of connection and request ids."""
+    """Of everything random: connection and request ids, the triggers' jitter."""
     in_process: bool = False
     """Run handlers in this process, for breakpoints, instead of under the AWS runtime client."""
     stock_moto: bool = False
@@ -159,6 +159,7 @@ class LocalStack:
                 self._invoke,
                 region=self.settings.region,
                 clock=self._clock,
+                chance=random.Random(f"{self.settings.seed} {trigger.logical_id}"),  # noqa: S311  jitter
             )
             self._exit.push_async_callback(poller.stop)
             poller.start()
