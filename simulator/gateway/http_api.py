@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
+from simulator.gateway.http_events import HttpCall, event_1_0, event_2_0
 from simulator.gateway.proxy_result import Failure, Outcome, ProxyResult, parse_proxy_result, read_proxy_result
-from simulator.gateway.websocket_events import clf_time, forwarded_headers
+from simulator.gateway.websocket_events import forwarded_headers
 from simulator.http11 import Header, HttpRequest
 from simulator.stack.model import Cors, HttpApi, HttpRoute
 
 DEFAULT_STAGE = "$default"
-
-_TEXT_TYPES = (
-    "text/",
-    "application/json",
-    "application/javascript",
-    "application/xml",
-    "application/x-www-form-urlencoded",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +58,20 @@ class HttpApiRules:
         if match is None:
             return self._with_cors(request, not_found(request_id))
         route, parameters = match
-        build = _event_1_0 if route.payload_format == "1.0" else _event_2_0
-        headers = forwarded_headers(request.headers, source_ip, trace_id)
-        event = build(
-            self, request, route, headers, parameters, unquote(path), raw_query, source_ip, request_id, now_ms
+        call = HttpCall(
+            request=request,
+            route=route,
+            headers=forwarded_headers(request.headers, source_ip, trace_id),
+            parameters=parameters,
+            path=unquote(path),
+            raw_query=raw_query,
+            source_ip=source_ip,
+            request_id=request_id,
+            now_ms=now_ms,
+            common_context=self._common_context(request_id),
+            stage_variables=self._api.stage_variables,
         )
+        event = event_1_0(call) if route.payload_format == "1.0" else event_2_0(call)
         return InvokeHttpRoute(route, json.dumps(event, separators=(",", ":")).encode(), request_id)
 
     def answer_for(self, request: HttpRequest, invoked: InvokeHttpRoute, outcome: Failure | bytes) -> HttpAnswer:
@@ -132,7 +133,7 @@ class HttpApiRules:
                 headers.append(("access-control-expose-headers", ",".join(cors.expose_headers)))
         return HttpAnswer(answer.status, tuple(headers), answer.body)
 
-    def common_context(self, request_id: str) -> dict[str, Any]:
+    def _common_context(self, request_id: str) -> dict[str, Any]:
         """What `requestContext` says alike in both formats."""
         return {
             "accountId": self._account_id,
@@ -142,11 +143,6 @@ class HttpApiRules:
             "requestId": request_id,
             "stage": self._api.stage,
         }
-
-    @property
-    def stage_variables(self) -> Mapping[str, str]:
-        """The stage's variables."""
-        return self._api.stage_variables
 
 
 def not_found(request_id: str) -> HttpAnswer:
@@ -203,125 +199,6 @@ def _match_path(pattern: str, path: str) -> tuple[tuple[int, int], dict[str, str
     return (2 if parameters else 3, literals), parameters
 
 
-def _event_2_0(
-    rules: HttpApiRules,
-    request: HttpRequest,
-    route: HttpRoute,
-    headers: Sequence[Header],
-    parameters: dict[str, str],
-    path: str,
-    raw_query: str,
-    source_ip: str,
-    request_id: str,
-    now_ms: int,
-) -> dict[str, Any]:
-    """Payload format 2.0: absent parts are left out (P01); repeated headers and values are joined (P02)."""
-    cookies: list[str] = []
-    joined: dict[str, str] = {}
-    for name, value in headers:
-        key = name.lower()
-        if key == "cookie":
-            cookies += [cookie.strip() for cookie in value.split(";") if cookie.strip()]
-        else:
-            joined[key] = f"{joined[key]},{value}" if key in joined else value
-    event: dict[str, Any] = {
-        "version": "2.0",
-        "routeKey": _route_key(route),
-        "rawPath": path,
-        "rawQueryString": raw_query,
-        "headers": joined,
-        "requestContext": {
-            **rules.common_context(request_id),
-            "http": {
-                "method": request.method,
-                "path": path,
-                "protocol": "HTTP/1.1",
-                "sourceIp": source_ip,
-                "userAgent": joined.get("user-agent", ""),
-            },
-            "routeKey": _route_key(route),
-            "time": clf_time(now_ms),
-            "timeEpoch": now_ms,
-        },
-    }
-    if cookies:
-        event["cookies"] = cookies
-    query: dict[str, str] = {}
-    for name, value in parse_qsl(raw_query, keep_blank_values=True):
-        query[name] = f"{query[name]},{value}" if name in query else value
-    if query:
-        event["queryStringParameters"] = query
-    if parameters:
-        event["pathParameters"] = parameters
-    if rules.stage_variables:
-        event["stageVariables"] = dict(rules.stage_variables)
-    if request.body:
-        event["body"], event["isBase64Encoded"] = _encode_body(request)
-    else:
-        event["isBase64Encoded"] = False
-    return event
-
-
-def _event_1_0(
-    rules: HttpApiRules,
-    request: HttpRequest,
-    route: HttpRoute,
-    headers: Sequence[Header],
-    parameters: dict[str, str],
-    path: str,
-    raw_query: str,
-    source_ip: str,
-    request_id: str,
-    now_ms: int,
-) -> dict[str, Any]:
-    """Payload format 1.0: absent parts are null (P04)."""
-    multi_headers = _group(headers)
-    multi_query = _group(parse_qsl(raw_query, keep_blank_values=True))
-    body, encoded = _encode_body(request) if request.body else (None, False)
-    resource = route.path
-    identity = dict.fromkeys(
-        (
-            "accessKey",
-            "accountId",
-            "caller",
-            "cognitoAmr",
-            "cognitoAuthenticationProvider",
-            "cognitoAuthenticationType",
-            "cognitoIdentityId",
-            "cognitoIdentityPoolId",
-            "principalOrgId",
-            "user",
-            "userArn",
-        )
-    )
-    return {
-        "version": "1.0",
-        "resource": resource,
-        "path": path,
-        "httpMethod": request.method,
-        "headers": {name: values[-1] for name, values in multi_headers.items()},
-        "multiValueHeaders": multi_headers,
-        "queryStringParameters": {name: values[-1] for name, values in multi_query.items()} or None,
-        "multiValueQueryStringParameters": multi_query or None,
-        "requestContext": {
-            **rules.common_context(request_id),
-            "extendedRequestId": request_id,
-            "httpMethod": request.method,
-            "identity": {**identity, "sourceIp": source_ip, "userAgent": request.header("user-agent") or ""},
-            "path": path,
-            "protocol": "HTTP/1.1",
-            "requestTime": clf_time(now_ms),
-            "requestTimeEpoch": now_ms,
-            "resourceId": _route_key(route),
-            "resourcePath": resource,
-        },
-        "pathParameters": parameters or None,
-        "stageVariables": dict(rules.stage_variables) or None,
-        "body": body,
-        "isBase64Encoded": encoded,
-    }
-
-
 def _read(payload: bytes, payload_format: str) -> Outcome:
     """A handler's payload as a proxy result; format 2.0 may also return any JSON at all (P05)."""
     if payload_format == "1.0":
@@ -362,21 +239,6 @@ def _error(status: int, message: str, request_id: str) -> HttpAnswer:
     return HttpAnswer(status, (("content-type", "application/json"), ("apigw-requestid", request_id)), body)
 
 
-def _route_key(route: HttpRoute) -> str:
-    return DEFAULT_STAGE if route.path == DEFAULT_STAGE else f"{route.method} {route.path}"
-
-
-def _encode_body(request: HttpRequest) -> tuple[str, bool]:
-    """Text bodies as text, all others as base64."""
-    content_type = (request.header("content-type") or "").lower()
-    if content_type.startswith(_TEXT_TYPES):
-        try:
-            return request.body.decode(), False
-        except UnicodeDecodeError:
-            pass
-    return base64.b64encode(request.body).decode(), True
-
-
 def _allows(cors: Cors, origin: str) -> bool:
     scheme = origin.partition("://")[0]
     return not {"*", origin, f"{scheme}://*"}.isdisjoint(cors.allow_origins)
@@ -388,10 +250,3 @@ def _cors_headers(cors: Cors, origin: str) -> list[Header]:
     if cors.allow_credentials:
         headers.append(("access-control-allow-credentials", "true"))
     return headers
-
-
-def _group(pairs: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
-    result: dict[str, list[str]] = {}
-    for name, value in pairs:
-        result.setdefault(name, []).append(value)
-    return result

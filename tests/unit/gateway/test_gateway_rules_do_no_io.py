@@ -12,6 +12,7 @@ RULES = [
     "core",
     "frames",
     "http_api",
+    "http_events",
     "ids",
     "life",
     "management",
