@@ -130,13 +130,19 @@ def _load_yaml(text: str) -> Any:
     # The C loader composes by recursion without a limit, and a deep enough file would overflow the stack and end the
     # whole process. Its events come without recursion, so the depth is looked at first.
     depth = 0
-    for event in yaml.parse(text, Loader=_Base):
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        if depth > _MAX_DEPTH:
-            raise RecursionError
+    try:
+        for event in yaml.parse(text, Loader=_Base):
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+            if depth > _MAX_DEPTH:
+                raise RecursionError
+    except yaml.MarkedYAMLError as error:
+        # Newer releases have a limit of their own and reach it while reading ahead, before the events get there.
+        if "nesting depth" in (error.problem or ""):
+            raise RecursionError from error
+        raise
     return yaml.load(text, Loader=_TemplateLoader)  # noqa: S506  a subclass of the safe loader
 
 
