@@ -145,6 +145,14 @@ def _stack_options(command: F) -> F:
             default=10,
             help="Execution environments per function at most; further invocations wait. Default: 10.",
         ),
+        click.option(
+            "--set",
+            "changes",
+            multiple=True,
+            metavar="ROOM.NAME=VALUE",
+            help="Change a limit, a timer or a guess; may be repeated. `tracker-sim settings` lists them. "
+            "Default: as AWS.",
+        ),
     ]
     return functools.reduce(lambda decorated, option: option(decorated), reversed(options), command)
 
@@ -175,11 +183,13 @@ def up(as_json: bool, quiet: bool, until_stdin_closes: bool, seed: int | None, *
     """Run the stack of a SAM template until Ctrl-C or SIGTERM."""
     from simulator.local import LocalSettings  # noqa: PLC0415  boto3 and more
     from simulator.loop import run as run_loop  # noqa: PLC0415
+    from simulator.settings import StackSettings  # noqa: PLC0415
 
     _set_up_logging(quiet=quiet)
     settings = LocalSettings(
         template=_template(options.pop("template")),
         parameters=_parameters(options.pop("parameters")),
+        rooms=StackSettings.from_pairs(options.pop("changes")),
         seed=_drawn(seed),
         **options,
     )
@@ -321,6 +331,8 @@ def _up_arguments(template: Path, parameters: dict[str, str], seed: int, options
     arguments = ["--template", str(template), "--seed", str(seed)]
     for name, value in parameters.items():
         arguments += ["--parameter", f"{name}={value}"]
+    for change in options.pop("changes"):
+        arguments += ["--set", change]
     for name, value in options.items():
         flag = "--" + name.replace("_", "-")
         if value is True:
@@ -436,6 +448,36 @@ def connect(
             )
 
     run_loop(watch(url))
+
+
+# -- settings ----------------------------------------------------------------------------------------------------------
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print them as a JSON list on stdout.")
+@_debug_option
+def settings(as_json: bool) -> None:
+    """List what `--set` can change: name, default, what it does and the row of docs/aws-contract.md behind it."""
+    from simulator.settings import all_settings  # noqa: PLC0415
+
+    rows = all_settings()
+    if as_json:
+        document = [
+            {"name": row.name, "default": row.default, "row": row.about.row, "help": row.about.help} for row in rows
+        ]
+        click.echo(json.dumps(document, indent=2))
+        return
+    width = max(len(f"{row.name}={_shown(row.default)}") for row in rows)
+    for row in rows:
+        left = f"{row.name}={_shown(row.default)}"
+        choices = f" ({', '.join(row.about.choices)})" if row.about.choices else ""
+        click.echo(f"{left:<{width}}  {row.about.row or '-':<4} {row.about.help}{choices}")
+
+
+def _shown(default: float | str) -> str:
+    if isinstance(default, bool):
+        return "yes" if default else "no"
+    return default if isinstance(default, str) else f"{default:g}"
 
 
 # -- inside ------------------------------------------------------------------------------------------------------------

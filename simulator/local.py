@@ -24,6 +24,7 @@ from simulator.endpoints import Endpoints
 from simulator.functions import FunctionPool
 from simulator.gateway.server import Gateway
 from simulator.invocation import InvocationResult
+from simulator.settings import StackSettings
 from simulator.stack import load_stack
 from simulator.stack.localise import local_environment
 from simulator.stack.model import Stack
@@ -51,6 +52,8 @@ class LocalSettings:
     """Use this DynamoDB and SQS instead of an embedded moto."""
     max_environments: int = 10
     """Execution environments per function at most; further invocations wait."""
+    rooms: StackSettings = field(default_factory=StackSettings)
+    """What differs from AWS on purpose, by room."""
 
 
 class LocalStack:
@@ -114,6 +117,7 @@ class LocalStack:
             rng=random.Random(settings.seed),  # noqa: S311  ids of a simulation, to be repeated at will
             host=settings.host,
             port=settings.port,
+            settings=settings.rooms.gateway,
             stats=self.stats,
         )
         # The gateway ends before the functions, so that nobody asks for a `$disconnect` that cannot run any more.
@@ -138,6 +142,7 @@ class LocalStack:
             aws_endpoint_url=aws_endpoint_url,
             in_process=settings.in_process,
             max_environments=settings.max_environments,
+            settings=settings.rooms.functions,
             clock=self._clock,
         )
         await self._functions.start()
@@ -158,6 +163,7 @@ class LocalStack:
                 functools.partial(self.cloud.client, "sqs"),
                 self._invoke,
                 region=self.settings.region,
+                settings=self.settings.rooms.triggers,
                 clock=self._clock,
                 chance=random.Random(f"{self.settings.seed} {trigger.logical_id}"),  # noqa: S311  jitter
             )

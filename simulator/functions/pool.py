@@ -39,11 +39,10 @@ from simulator.functions.faults import MAX_REQUEST_BYTES
 from simulator.functions.fleet import Fleet, OnLog, stopping_refusal
 from simulator.functions.handler_output import HandlerOutput
 from simulator.functions.in_process import InProcessFunction, kept_from_aws
+from simulator.functions.settings import FunctionSettings
 from simulator.invocation import InvocationResult, InvokeRefusedError
 from simulator.stack.model import Function
 
-INIT_LIMIT_S = 10.0
-"""How long importing the handler may take (F09)."""
 _output_log = logging.getLogger("simulator.functions.output")
 
 
@@ -69,7 +68,7 @@ class FunctionPool:
         aws_endpoint_url: str,
         in_process: bool = False,
         max_environments: int = 10,
-        init_limit_s: float = INIT_LIMIT_S,
+        settings: FunctionSettings | None = None,
         clock: Clock | None = None,
         on_log: OnLog | None = None,
     ) -> None:
@@ -84,7 +83,7 @@ class FunctionPool:
         self._aws_endpoint_url = aws_endpoint_url
         self.in_process = in_process or not runtime_client_installed()
         self._max_environments = max_environments
-        self._init_limit_s = init_limit_s
+        self._settings = settings or FunctionSettings()
         self._clock = clock or SystemClock()
         self._on_log = on_log or _log_line
         self._home: tempfile.TemporaryDirectory[str] | None = None
@@ -116,7 +115,12 @@ class FunctionPool:
             variables = self._variables.get(name, {})
             if self.in_process:
                 self._runners[name] = InProcessFunction(
-                    function, variables, settings, turn=turn, init_limit_s=self._init_limit_s, clock=self._clock
+                    function,
+                    variables,
+                    settings,
+                    turn=turn,
+                    init_limit_s=self._settings.init_limit_s,
+                    clock=self._clock,
                 )
             else:
                 self._runners[name] = Fleet(
@@ -125,7 +129,7 @@ class FunctionPool:
                     settings,
                     max_environments=self._max_environments,
                     max_starting=max(2, os.cpu_count() or 1),
-                    init_limit_s=self._init_limit_s,
+                    init_limit_s=self._settings.init_limit_s,
                     clock=self._clock,
                     on_log=self._on_log,
                 )

@@ -24,6 +24,7 @@ from simulator.gateway.endpoint import Endpoint
 from simulator.gateway.http_api import HttpApiRules
 from simulator.gateway.ids import IdFactory
 from simulator.gateway.listener import bind
+from simulator.gateway.settings import GatewaySettings
 from simulator.gateway.tls import ThrowawayAuthority
 from simulator.invocation import Invoke
 from simulator.stack.model import HttpApi, Stack, WebSocketApi
@@ -54,8 +55,10 @@ class Gateway:
         rng: random.Random,
         host: str = "127.0.0.1",
         port: int = 0,
+        settings: GatewaySettings | None = None,
         stats: Callable[[], Mapping[str, Any]] = dict,
     ) -> None:
+        self._settings = settings or GatewaySettings()
         self._stack = stack
         self._invoke = invoke
         self._clock = clock

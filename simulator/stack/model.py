@@ -59,6 +59,39 @@ class Function:
 
 
 @dataclass(frozen=True, slots=True)
+class Throttle:
+    """A token bucket that a stage or one of its routes lays down; None where only the account's limit holds (L10)."""
+
+    rate_per_s: float | None = None
+    burst: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IdentitySource:
+    """Where an authorizer finds who is asking; a request without it is refused unseen (A02)."""
+
+    kind: Literal["header", "querystring", "context", "stageVariables"]
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Authorizer:
+    """A Lambda REQUEST authorizer."""
+
+    name: str
+    function: str
+    """Name of the function behind it."""
+    identity_sources: tuple[IdentitySource, ...] = ()
+    timeout_ms: int = 29_000
+    payload_format: Literal["1.0", "2.0"] = "1.0"
+    """Of the event; WebSocket APIs know 1.0 only."""
+    simple_responses: bool = False
+    """`{"isAuthorized": …}` instead of a policy; HTTP APIs with format 2.0 only."""
+    result_ttl_s: int = 0
+    """How long a result is kept for the same identity; HTTP APIs only."""
+
+
+@dataclass(frozen=True, slots=True)
 class WebSocketRoute:
     """One route of a WebSocket API."""
 
@@ -69,6 +102,14 @@ class WebSocketRoute:
     timeout_ms: int = 29_000
     route_response: bool = False
     """True when the route sends the handler's `body` back (M12)."""
+    authorizer: Authorizer | None = None
+    """On `$connect` only (A01)."""
+    throttle: Throttle | None = None
+    """Of this route alone; its unset values are the stage's."""
+    model_selection_expression: str | None = None
+    """`$request.body.kind`: which of `request_models` a message must fit; None takes `$default`."""
+    request_models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Selected key to JSON schema (M09)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +124,8 @@ class WebSocketApi:
     route_selection_expression: str
     routes: Mapping[str, WebSocketRoute]
     stage_variables: Mapping[str, str] = field(default_factory=dict)
+    throttle: Throttle | None = None
+    """The stage's default route settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +139,9 @@ class HttpRoute:
     function: str
     payload_format: Literal["1.0", "2.0"] = "2.0"
     timeout_ms: int = 30_000
+    authorizer: Authorizer | None = None
+    throttle: Throttle | None = None
+    """Of this route alone; its unset values are the stage's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +168,8 @@ class HttpApi:
     routes: tuple[HttpRoute, ...]
     cors: Cors | None = None
     stage_variables: Mapping[str, str] = field(default_factory=dict)
+    throttle: Throttle | None = None
+    """The stage's default route settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +186,10 @@ class Trigger:
     report_batch_item_failures: bool = False
     maximum_concurrency: int | None = None
     enabled: bool = True
+    filters: tuple[Mapping[str, Any], ...] = ()
+    """Patterns of FilterCriteria; a message that fits none is deleted unseen (Q23). Empty: no filter."""
+    provisioned_pollers: tuple[int, int] | None = None
+    """Least and most pollers in provisioned mode (Q16)."""
 
 
 @dataclass(frozen=True, slots=True)

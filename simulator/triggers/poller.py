@@ -34,6 +34,7 @@ from simulator.triggers.rules import (
     decide,
     encode_event,
 )
+from simulator.triggers.settings import TriggerSettings
 
 START_CONCURRENCY = 5
 """Concurrent batches of a standard queue without MaximumConcurrency (Q15, the start value)."""
@@ -91,6 +92,7 @@ class EventSourcePoller:
         invoke: Invoke,
         *,
         region: str,
+        settings: TriggerSettings | None = None,
         start_concurrency: int = START_CONCURRENCY,
         clock: Clock | None = None,
         chance: random.Random | None = None,
@@ -104,6 +106,7 @@ class EventSourcePoller:
         self._client: Any = None
         self._invoke = invoke
         self._region = region
+        self._settings = settings or TriggerSettings()
         self._clock = clock or SystemClock()
         self._chance = chance or random.Random()  # noqa: S311  jitter
         self._on_batch = on_batch

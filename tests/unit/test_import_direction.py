@@ -12,7 +12,7 @@ import tracker
 TRACKER = Path(tracker.__file__).parent
 SIMULATOR = Path(simulator.__file__).parent
 
-LEAVES = {"errors", "clock", "invocation", "http11", "endpoints", "loopback", "resources"}
+LEAVES = {"errors", "clock", "invocation", "http11", "endpoints", "loopback", "resources", "setting"}
 """Single modules that any room may use; they import no room."""
 
 MAY_IMPORT = {

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from simulator.functions import FunctionPool, runtime_client_installed
+from simulator.functions.settings import FunctionSettings
 from simulator.invocation import InvocationResult, InvokeRefusedError
 from simulator.stack.model import Function
 
@@ -170,7 +171,7 @@ async def test_F09_slow_import_is_tried_once_more_then_times_out(make_pool, rend
     pool = await make_pool(
         sample("hangs_at_import.handler", timeout_s=1),
         variables={"sample": {"RENDEZVOUS": str(rendezvous.port)}},
-        init_limit_s=0.5,
+        settings=FunctionSettings(init_limit_s=0.5),
     )
     result = await call(pool)
     assert json.loads(result.payload) == {

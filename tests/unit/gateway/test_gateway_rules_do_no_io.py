@@ -18,6 +18,7 @@ RULES = [
     "management",
     "proxy_result",
     "route_selection",
+    "settings",
     "websocket_events",
 ]
 FORBIDDEN = {"asyncio", "logging", "os", "random", "secrets", "selectors", "socket", "ssl", "threading", "time"}
