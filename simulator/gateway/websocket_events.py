@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from simulator.http11 import Header
+from simulator.stack.arns import partition
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NOT_PASSED_ON = {"connection", "keep-alive", "transfer-encoding", "upgrade"}
@@ -68,6 +69,44 @@ def connect_event(
         event["multiValueQueryStringParameters"] = multi_query
     context = _context(api, connection, "$connect", "CONNECT", request_id, now_ms)
     return _finish(event, api, context)
+
+
+def authorizer_event(
+    api: ApiFacts,
+    connection: ConnectionFacts,
+    *,
+    headers: Sequence[Header],
+    query: Sequence[tuple[str, str]],
+    method_arn: str,
+    request_id: str,
+    trace_id: str,
+    now_ms: int,
+) -> dict[str, Any]:
+    """What an authorizer on `$connect` receives (A04); see `method_arn`.
+
+    Unlike the route's own event it has `Connection`, `Upgrade` and `content-length: 0`, and every map is there even
+    when it is empty; it has neither `pathParameters` nor `httpMethod`. The value of `Connection` is as in the
+    documentation's sample, whatever the client wrote.
+    """
+    passed = forwarded_headers(headers, connection.source_ip, trace_id)
+    added = [("Connection", "upgrade"), ("content-length", "0"), ("Upgrade", "websocket")]
+    multi_headers = _multi([*added, *(header for header in passed if header[0].lower() != "content-length")])
+    multi_query = _multi(query)
+    return {
+        "type": "REQUEST",
+        "methodArn": method_arn,
+        "headers": {name: values[-1] for name, values in multi_headers.items()},
+        "multiValueHeaders": multi_headers,
+        "queryStringParameters": {name: values[-1] for name, values in multi_query.items()},
+        "multiValueQueryStringParameters": multi_query,
+        "stageVariables": dict(api.stage_variables),
+        "requestContext": _context(api, connection, "$connect", "CONNECT", request_id, now_ms),
+    }
+
+
+def method_arn(region: str, account_id: str, api_id: str, stage: str) -> str:
+    """What an authorizer on `$connect` is asked to allow; it has no HTTP method (A04)."""
+    return f"arn:{partition(region)}:execute-api:{region}:{account_id}:{api_id}/{stage}/$connect"
 
 
 def message_event(

@@ -20,10 +20,8 @@ class Scope:
 
     @property
     def partition(self) -> str:
-        """`aws`, or the partition of a Chinese or GovCloud region."""
-        if self.region.startswith("cn-"):
-            return "aws-cn"
-        return "aws-us-gov" if self.region.startswith("us-gov-") else "aws"
+        """The first field of its ARNs."""
+        return partition(self.region)
 
     @property
     def url_suffix(self) -> str:
@@ -45,6 +43,13 @@ class Scope:
             mark = hashlib.sha256(whole.encode()).hexdigest()[:_HASH_LENGTH]
             whole = f"{whole[: longest - len(suffix) - _HASH_LENGTH - 1]}-{mark}"
         return whole + suffix
+
+
+def partition(region: str) -> str:
+    """`aws`, or the partition of a Chinese or GovCloud region."""
+    if region.startswith("cn-"):
+        return "aws-cn"
+    return "aws-us-gov" if region.startswith("us-gov-") else "aws"
 
 
 def url_suffix(region: str) -> str:

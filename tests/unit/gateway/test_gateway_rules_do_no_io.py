@@ -9,6 +9,7 @@ import simulator.gateway
 
 ROOM = Path(simulator.gateway.__file__).parent
 RULES = [
+    "authorizers",
     "core",
     "frames",
     "http_api",

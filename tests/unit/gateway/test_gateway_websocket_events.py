@@ -7,11 +7,13 @@ import pytest
 from simulator.gateway.websocket_events import (
     ApiFacts,
     ConnectionFacts,
+    authorizer_event,
     clf_time,
     connect_event,
     disconnect_event,
     forwarded_headers,
     message_event,
+    method_arn,
 )
 
 API = ApiFacts("k3v9q2d7xa", "k3v9q2d7xa.execute-api.us-east-1.amazonaws.com", "primary", {})
@@ -62,6 +64,58 @@ def disconnect(api=API, connection=CONNECTION):
         reason="Client-side close frame status not set",
         request_id="Uz7TxF0yoAMFlkQ=",
         now_ms=1_710_277_519_870,
+    )
+
+
+def authorizer(headers=HANDSHAKE_HEADERS, query=(), api=API, connection=CONNECTION):
+    return authorizer_event(
+        api,
+        connection,
+        headers=headers,
+        query=query,
+        method_arn=method_arn("us-east-1", "123456789012", api.api_id, api.stage),
+        request_id="Uz7QaHk2oAMFt_w=",
+        trace_id=TRACE,
+        now_ms=1_710_277_498_115,
+    )
+
+
+def test_A04_an_authorizer_event_is_the_sample(sample_event):
+    assert authorizer(query=[("token", "a"), ("token", "b")]) == sample_event("websocket_authorizer")
+
+
+def test_A04_the_request_context_is_that_of_the_connect_event():
+    assert authorizer()["requestContext"] == connect()["requestContext"]
+
+
+@pytest.mark.parametrize("absent", ["pathParameters", "httpMethod", "body", "isBase64Encoded", "path", "resource"])
+def test_A04_an_authorizer_event_has_no(absent):
+    assert absent not in authorizer()
+
+
+def test_A04_maps_are_there_even_when_they_are_empty():
+    event = authorizer()
+    assert event["queryStringParameters"] == event["multiValueQueryStringParameters"] == event["stageVariables"] == {}
+
+
+def test_A04_stage_variables_come_along():
+    api = ApiFacts(API.api_id, API.domain_name, API.stage, {"colour": "blue"})
+    assert authorizer(api=api)["stageVariables"] == {"colour": "blue"}
+
+
+def test_A04_a_client_cannot_say_how_long_its_body_is():
+    event = authorizer(headers=[("Content-Length", "7"), ("connection", "x"), ("upgrade", "y")])
+    told = {name: value for name, value in event["headers"].items() if not name.startswith("X-")}
+    assert told == {"Connection": "upgrade", "content-length": "0", "Upgrade": "websocket"}
+
+
+@pytest.mark.parametrize(
+    ("region", "first"),
+    [("us-east-1", "arn:aws:"), ("cn-north-1", "arn:aws-cn:"), ("us-gov-west-1", "arn:aws-us-gov:")],
+)
+def test_A04_a_method_arn_has_its_regions_partition(region, first):
+    assert (
+        method_arn(region, "123456789012", "abc", "dev") == f"{first}execute-api:{region}:123456789012:abc/dev/$connect"
     )
 
 
