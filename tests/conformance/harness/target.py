@@ -1,0 +1,91 @@
+"""Where the probe runs: one document of addresses, whether a simulator started it or AWS."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.config import Config
+
+LOCAL_PATIENCE_S = 20.0
+REMOTE_PATIENCE_S = 60.0
+
+
+@dataclass(frozen=True)
+class Target:
+    """The addresses of one running probe."""
+
+    urls: Mapping[str, str]
+    """Logical id of an API in the probe's template to its URL: `wss://host/stage`, `https://host/stage`."""
+    queues: Mapping[str, str]
+    """Logical id of a queue to its URL."""
+    records_table: str
+    region: str
+    aws_endpoint_url: str | None
+    """None in AWS."""
+    in_process: bool = False
+
+    @property
+    def local(self) -> bool:
+        """Whether this suite started it, and may pull its levers."""
+        return self.aws_endpoint_url is not None
+
+    @property
+    def patience_s(self) -> float:
+        """How long anything that must happen may take; nothing waits for this to pass."""
+        return LOCAL_PATIENCE_S if self.local else REMOTE_PATIENCE_S
+
+    def management_url(self, api: str = "Sockets") -> str:
+        """boto3's `endpoint_url` for the connections of an API."""
+        return "http" + self.urls[api].removeprefix("ws")
+
+    def client(self, service: str, **options: Any) -> Any:
+        """A boto3 client without retries, so that a test sees every answer."""
+        config = Config(retries={"total_max_attempts": 1}, connect_timeout=10, read_timeout=60)
+        return self._session().client(service, **{"config": config, "endpoint_url": self.aws_endpoint_url, **options})
+
+    def credentials(self) -> Any:
+        """botocore's, to sign a request by hand."""
+        return self._session().get_credentials().get_frozen_credentials()
+
+    def _session(self) -> boto3.Session:
+        made_up = {"aws_access_key_id": "test", "aws_secret_access_key": "test"} if self.local else {}
+        return boto3.Session(region_name=self.region, **made_up)
+
+
+def from_endpoints(endpoints: Mapping[str, Any], *, in_process: bool) -> Target:
+    """From what `tracker-sim up --json` prints."""
+    prefix = "probe-"
+    return Target(
+        urls=endpoints["apis"],
+        queues={_logical_id(name.removeprefix(prefix)): url for name, url in endpoints["queue_urls"].items()},
+        records_table=endpoints["tables"][0],
+        region=endpoints["region"],
+        aws_endpoint_url=endpoints["aws_endpoint_url"],
+        in_process=in_process,
+    )
+
+
+def from_file(file: Path) -> Target:
+    """From the outputs of the deployed template, as `aws cloudformation describe-stacks` prints them."""
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in json.loads(file.read_text(encoding="utf-8"))}
+    urls = {key.removesuffix("Url"): value for key, value in outputs.items() if key.endswith("Url")}
+    return Target(
+        urls={key: url for key, url in urls.items() if not key.endswith("Queue")},
+        queues={key: url for key, url in urls.items() if key.endswith("Queue")},
+        records_table=outputs["RecordsTable"],
+        region=_region(urls["Sockets"]),
+        aws_endpoint_url=None,
+    )
+
+
+def _logical_id(queue: str) -> str:
+    return "".join(part.capitalize() for part in queue.split("-")) + "Queue"
+
+
+def _region(url: str) -> str:
+    """`wss://{api}.execute-api.{region}.amazonaws.com/{stage}`."""
+    return str(urlsplit(url).hostname).split(".")[2]
