@@ -104,7 +104,10 @@ class LocalStack:
     async def _start(self) -> None:
         settings = self.settings
         self.cloud = Cloud(
-            region=settings.region, stock_moto=settings.stock_moto, endpoint_url=settings.aws_endpoint_url
+            region=settings.region,
+            stock_moto=settings.stock_moto,
+            endpoint_url=settings.aws_endpoint_url,
+            settings=settings.rooms.cloud,
         )
         # The cloud's process takes a second to come up: it starts first and is waited for last.
         self._exit.push_async_callback(self.cloud.stop)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
+from simulator.cloud.settings import CloudSettings
 from simulator.functions.settings import FunctionSettings
 from simulator.gateway.settings import GatewaySettings
 from simulator.setting import Listed, listed, with_values
@@ -19,6 +20,7 @@ class StackSettings:
     gateway: GatewaySettings = field(default_factory=GatewaySettings)
     functions: FunctionSettings = field(default_factory=FunctionSettings)
     triggers: TriggerSettings = field(default_factory=TriggerSettings)
+    cloud: CloudSettings = field(default_factory=CloudSettings)
 
     @classmethod
     def from_pairs(cls, pairs: Iterable[str]) -> Self:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import logging
 import os
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 from simulator.cloud.clients import ACCESS_KEY, SECRET_KEY, Clients
+from simulator.cloud.settings import CloudSettings
 from simulator.errors import EnvironmentFailure, InputError
 
 if TYPE_CHECKING:
@@ -43,12 +45,14 @@ class Cloud:
         stock_moto: bool = False,
         endpoint_url: str | None = None,
         account_id: str = "123456789012",
+        settings: CloudSettings | None = None,
     ) -> None:
         if endpoint_url is not None and urlsplit(endpoint_url).scheme not in ("http", "https"):
             raise InputError(f"the AWS endpoint '{endpoint_url}' is not a URL; write it as http://host:port.")
         self.region = region
         self._account_id = account_id
         self._stock_moto = stock_moto
+        self._settings = settings or CloudSettings()
         self._external = endpoint_url is not None
         self._endpoint_url = endpoint_url
         self._clients = Clients(region)
@@ -70,8 +74,7 @@ class Cloud:
             return
         # -P: nothing in the user's folder is imported in place of a library.
         command = [sys.executable, "-P", "-m", "simulator.cloud.server"]
-        if self._stock_moto:
-            command.append("--stock-moto")
+        command.append("--stock-moto" if self._stock_moto else json.dumps(dataclasses.asdict(self._settings)))
         try:
             self._process = await asyncio.create_subprocess_exec(
                 *command,

@@ -1,6 +1,8 @@
 """The child process: moto on a loopback port of its own, until its parent is gone.
 
-    python -m simulator.cloud.server [--stock-moto]
+    python -m simulator.cloud.server [--stock-moto | SETTINGS]
+
+SETTINGS is `CloudSettings` as one JSON object.
 
 It prints `{"port": N}` as soon as it listens (connections wait in the backlog from then on) and `{"ready": true}` once
 it answers. It ends when its standard input reaches end of file, so a parent that was killed leaves no orphan, and on
@@ -19,6 +21,7 @@ import threading
 from typing import Any
 
 from simulator.cloud.http_server import Application, Environ, HttpServer, Reply, listen_on_loopback
+from simulator.cloud.settings import CloudSettings
 
 _WARM_UP = (
     ("dynamodb", "DynamoDB_20120810.ListTables"),
@@ -30,13 +33,14 @@ _WARM_UP = (
 def main(arguments: list[str]) -> None:
     """Listen, say so, load moto, say so, serve."""
     stock = "--stock-moto" in arguments
+    settings = CloudSettings() if stock or not arguments else CloudSettings(**json.loads(arguments[0]))
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     threading.Thread(target=_leave_with_parent, name="parent-watch", daemon=True).start()
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(name)s: %(message)s")
     listener = listen_on_loopback()
     server_port = listener.getsockname()[1]
     _announce({"port": server_port})
-    application = _load(stock=stock)
+    application = _load(settings, stock=stock)
     _warm_up(application, server_port)
     _announce({"ready": True})
     HttpServer(listener, application).serve_forever()
@@ -55,7 +59,7 @@ def _leave_with_parent() -> None:
     os._exit(0)
 
 
-def _load(*, stock: bool) -> Application:
+def _load(settings: CloudSettings, *, stock: bool) -> Application:
     # Nothing that is imported ever becomes garbage; looking for it anyway costs a tenth of the import.
     gc.disable()
     from simulator.cloud.front_door import front_door  # noqa: PLC0415  this imports moto, after the port is known
@@ -63,7 +67,7 @@ def _load(*, stock: bool) -> Application:
     if not stock:
         from simulator.cloud.patches import apply_patches  # noqa: PLC0415
 
-        apply_patches()
+        apply_patches(settings=settings)
     gc.freeze()
     gc.enable()
     return front_door(stock=stock)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib import metadata
 
 from simulator.cloud.patches.patching import Patching
+from simulator.cloud.settings import CloudSettings
 
 _log = logging.getLogger(__name__)
 
@@ -40,11 +41,17 @@ PATCHES: tuple[Patch, ...] = (
     Patch("event_source_mappings"),
     Patch("sqs_attributes"),
     Patch("sqs_clock"),
+    Patch("sqs_fifo_send"),
+    Patch("sqs_fifo_delete"),
+    Patch("sqs_fifo_order"),
+    Patch("sqs_dead_letters"),
+    Patch("sqs_in_flight"),
     Patch("sqs_lock"),
     Patch("sqs_message_size"),
     Patch("sqs_receive"),
 )
-"""In the order they are applied. `sqs_receive` builds on `sqs_lock`."""
+"""In the order they are applied. `sqs_lock` wraps the methods as the patches before it left them; `sqs_receive` builds
+on it, and adds waiting to what `sqs_fifo_order`, `sqs_dead_letters` and `sqs_in_flight` made of one look at a queue."""
 
 
 def parse_version(text: str) -> Version:
@@ -62,9 +69,11 @@ def installed_moto() -> str:
     return metadata.version("moto")
 
 
-def apply_patches(patches: tuple[Patch, ...] = PATCHES, *, version: str | None = None) -> Patching:
+def apply_patches(
+    patches: tuple[Patch, ...] = PATCHES, *, version: str | None = None, settings: CloudSettings | None = None
+) -> Patching:
     """Apply what was proved on this moto; what was not is skipped, with a line in the log."""
-    patching = Patching()
+    patching = Patching(settings)
     version = version or installed_moto()
     for patch in patches:
         if not patch.proved_on(version):

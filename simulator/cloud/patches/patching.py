@@ -5,13 +5,17 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any, Self
 
+from simulator.cloud.settings import CloudSettings
+
 _ABSENT = object()
 
 
 class Patching:
     """The replacements made so far. As a context manager it undoes them at the end."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: CloudSettings | None = None) -> None:
+        self.settings = settings or CloudSettings()
+        """What the patches may be told."""
         self._undo: list[tuple[Any, str, Any]] = []
 
     def replace(self, owner: Any, name: str, value: Any) -> Any:

@@ -12,12 +12,14 @@ from collections.abc import Callable
 from moto.sqs.models import Message, Queue, SQSBackend
 
 from simulator.cloud.patches.patching import Patching
+from simulator.cloud.patches.sqs_in_flight import TooManyInFlightError
 from simulator.cloud.patches.sqs_lock import SQS_LOCK
 
 _LONGEST_WAIT_S = 1.0
 _SHORTEST_WAIT_S = 0.005
-_FIFO_WAIT_S = 0.05
-"""A FIFO message can be visible and yet blocked by its group, and what frees it wakes nobody."""
+_BLOCKED_WAIT_S = 0.05
+"""A message can be visible and yet be kept back, by its group or by the limit of messages in flight, and what frees it
+may happen just before the wait."""
 
 
 def apply(patching: Patching) -> None:
@@ -34,14 +36,20 @@ def apply(patching: Patching) -> None:
     ) -> list[Message]:
         deadline = time.monotonic() + wait_seconds_timeout
         while True:
+            full = False
             with SQS_LOCK:
                 queue = self.get_queue(queue_name)
                 _drop_expired(queue)
-                messages = stock(self, queue_name, count, 0, visibility_timeout, message_attribute_names)
+                try:
+                    messages = stock(self, queue_name, count, 0, visibility_timeout, message_attribute_names)
+                except TooManyInFlightError:
+                    if not wait_seconds_timeout:
+                        raise
+                    messages, full = [], True  # only a short poll is told (Q22)
             left_s = deadline - time.monotonic()
             if messages or left_s <= 0:
                 return messages
-            _wait(queue, left_s)
+            _wait(queue, left_s, full=full)
 
     patching.replace(SQSBackend, "receive_message", receive_message)
     _wake_on_visibility_change(patching)
@@ -69,11 +77,11 @@ def _drop_expired(queue: Queue) -> None:
         queue._messages = [message for message in messages if (message.sent_timestamp or 0) > oldest_ms]  # noqa: SLF001
 
 
-def _wait(queue: Queue, left_s: float) -> None:
+def _wait(queue: Queue, left_s: float, *, full: bool) -> None:
     """Until a message may be deliverable, or `left_s` are over."""
     with queue._messages_lock:  # noqa: SLF001
-        if queue.fifo_queue:
-            queue._messages_lock.wait(min(left_s, _FIFO_WAIT_S))  # noqa: SLF001
+        if queue.fifo_queue or full:
+            queue._messages_lock.wait(min(left_s, _BLOCKED_WAIT_S))  # noqa: SLF001
             return
         due_ms = [max(message.visible_at, message.delayed_until) for message in queue._messages]  # noqa: SLF001
         next_s = min(due_ms) / 1000 - time.time() if due_ms else _LONGEST_WAIT_S

@@ -13,6 +13,7 @@ from moto.sqs.models import sqs_backends
 
 from simulator.cloud.direct import direct
 from simulator.cloud.patches import apply_patches
+from simulator.cloud.settings import CloudSettings
 
 Call = Callable[..., tuple[int, dict[str, Any]]]
 
@@ -50,12 +51,12 @@ def forget_everything() -> None:
 
 
 @contextmanager
-def moto(*, patched: bool) -> Iterator[Call]:
+def moto(*, patched: bool, settings: CloudSettings | None = None) -> Iterator[Call]:
     """Empty moto, stock or patched. The patches are taken back, since other tests of this process use stock moto."""
     forget_everything()
     try:
         if patched:
-            with apply_patches():
+            with apply_patches(settings=settings):
                 yield call_moto
         else:
             yield call_moto

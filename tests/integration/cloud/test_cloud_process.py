@@ -20,6 +20,7 @@ import pytest_asyncio
 
 from simulator.cloud.cloud import Cloud
 from simulator.cloud.provisioning import Provisioned, provision
+from simulator.cloud.settings import CloudSettings
 from simulator.errors import EnvironmentFailure
 from simulator.stack import load_stack
 from simulator.stack.model import Stack
@@ -293,3 +294,17 @@ class Strange:
 async def test_an_endpoint_that_answers_something_else_is_one_sentence(stack: Stack) -> None:
     with pytest.raises(EnvironmentFailure, match=r"could not be created \(its answer has no '\w+'\)"):
         await provision(stack, Strange(), Strange())
+
+
+async def test_settings_reach_the_process() -> None:
+    async with Cloud(region=REGION, settings=CloudSettings(in_flight_messages=1)) as cloud:
+        sqs = cloud.client("sqs")
+
+        def receive_twice() -> None:
+            url = sqs.create_queue(QueueName="narrow")["QueueUrl"]
+            sqs.send_message(QueueUrl=url, MessageBody="a")
+            assert len(sqs.receive_message(QueueUrl=url)["Messages"]) == 1
+            sqs.receive_message(QueueUrl=url)
+
+        with pytest.raises(sqs.exceptions.OverLimit):
+            await asyncio.to_thread(receive_twice)

@@ -1,0 +1,16 @@
+"""What of the embedded DynamoDB and SQS can be set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from simulator.setting import setting
+
+
+@dataclass(frozen=True, slots=True)
+class CloudSettings:
+    """Quotas that are hard to reach on one machine, and what AWS does at a time of its own choosing."""
+
+    in_flight_messages: int = setting(
+        120_000, "messages of one queue that may be received and not yet deleted", row="Q22", low=1
+    )
