@@ -22,6 +22,7 @@ from simulator.clock import Clock, SystemClock
 from simulator.cloud.cloud import Cloud
 from simulator.endpoints import Endpoints
 from simulator.functions import FunctionPool
+from simulator.functions.environment_variables import DUMMY_CREDENTIALS
 from simulator.gateway.server import Gateway
 from simulator.invocation import InvocationResult
 from simulator.settings import StackSettings
@@ -121,6 +122,7 @@ class LocalStack:
             host=settings.host,
             port=settings.port,
             settings=settings.rooms.gateway,
+            credentials={DUMMY_CREDENTIALS["AWS_ACCESS_KEY_ID"]: DUMMY_CREDENTIALS["AWS_SECRET_ACCESS_KEY"]},
             stats=self.stats,
         )
         # The gateway ends before the functions, so that nobody asks for a `$disconnect` that cannot run any more.

@@ -59,6 +59,12 @@ class Channel:
             self._protocol.send_text(payload)
             self._flush()
 
+    def send_binary(self, payload: bytes) -> None:
+        """The same with a binary frame."""
+        if self._protocol.state is State.OPEN:
+            self._protocol.send_binary(payload)
+            self._flush()
+
     def close(self, code: int, reason: str) -> None:
         """Begin the closing handshake; a peer that does not answer is cut off after ten seconds."""
         if self._protocol.state is State.OPEN:

@@ -1,35 +1,26 @@
-"""One accepted socket: an HTTP connection that sorts its requests, and may become a WebSocket.
-
-`/.tracker-sim/stats` tells counts to the load generator; no stage can have that name.
-"""
+"""One accepted socket: an HTTP connection that sorts its requests, and may become a WebSocket."""
 
 from __future__ import annotations
 
 import base64
-import json
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote
 
 from websockets.utils import accept_key
 
-from simulator.gateway import management
+from simulator.gateway import control, management
 from simulator.gateway.channel import Channel
-from simulator.gateway.core import (
-    ABNORMAL,
-    GOING_AWAY,
-    Handshake,
-    WebSocketCore,
-)
-from simulator.gateway.http_api import HttpAnswer, HttpApiRules, not_found
+from simulator.gateway.core import ABNORMAL, GOING_AWAY, Handshake, WebSocketCore
+from simulator.gateway.hosts import is_ours
+from simulator.gateway.http_api import HttpAnswer, HttpApiRules, not_found, throttled
+from simulator.gateway.moment import Moment
 from simulator.http11 import Header, HttpConnection, HttpRequest, OpenConnections
 
 if TYPE_CHECKING:
     from simulator.gateway.endpoint import Endpoint
 
-STATS_PATH = "/.tracker-sim/stats"
-
-MAX_BACKLOG_BYTES = 524_288
-"""Bytes a connection may leave unread before callbacks to it are refused with 429 (C14; the figure is ours)."""
+MAX_EARLY_BYTES = 524_288
+"""Frames that may come before the handshake is answered; more is no client that waits for its 101."""
 
 _JSON = ("content-type", "application/json")
 
@@ -55,25 +46,14 @@ class GatewayConnection(HttpConnection):
         websocket = endpoint.websocket
         if request.upgrade:
             self._on_upgrade(request, path, query)
-        elif path == STATS_PATH:
-            self.respond(200, [_JSON], json.dumps(endpoint.stats()).encode())
+        elif path.startswith(control.PREFIX):
+            self._answer(control.answer(endpoint, request, path))
         elif websocket is not None and management.is_management_path(path):
             self._on_callback(websocket, request, path)
         elif websocket is not None and _lacks_upgrade(websocket.stage, endpoint.http, request.method, path):
             self._answer(HttpAnswer(426, (_JSON, ("upgrade", "websocket")), b'{"message":"Upgrade Required"}'))
         elif endpoint.http is not None:
-            now_ms = endpoint.clock.wall_ms()
-            decided = endpoint.http.handle(
-                request,
-                self.peer_ip,
-                request_id=endpoint.ids.request_id(),
-                trace_id=endpoint.ids.trace_id(now_ms),
-                now_ms=now_ms,
-            )
-            if isinstance(decided, HttpAnswer):
-                self._answer(decided)
-            else:
-                endpoint.spawn(endpoint.run_http(self, request, decided))
+            self._on_http(endpoint.http, request)
         else:
             self._answer(not_found(endpoint.ids.request_id()))
 
@@ -81,7 +61,7 @@ class GatewayConnection(HttpConnection):
         """Frames, or what comes too early to be one."""
         if self.channel is not None:
             self.channel.receive(data)
-        elif len(self._early) + len(data) <= MAX_BACKLOG_BYTES:
+        elif len(self._early) + len(data) <= MAX_EARLY_BYTES:
             self._early += data
         elif self.transport is not None:
             self.transport.abort()
@@ -100,7 +80,7 @@ class GatewayConnection(HttpConnection):
         endpoint.channels.pop(self._connection_id, None)
         endpoint.pending.pop(self._connection_id, None)
         code, reason = ABNORMAL if self.channel is None else self.channel.close_seen()
-        endpoint.perform(endpoint.websocket.gone(self._connection_id, code, reason, endpoint.clock.wall_ms()))
+        endpoint.perform(endpoint.websocket.gone(self._connection_id, code, reason, endpoint.now()))
 
     def end(self) -> None:
         """Close with 1001 once frames are spoken."""
@@ -127,7 +107,7 @@ class GatewayConnection(HttpConnection):
         transport.write(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace"))
         self.channel = Channel(
             transport,
-            on_text=lambda text: endpoint.perform(core.message(connection_id, text, endpoint.clock.wall_ms())),
+            on_text=lambda text: endpoint.perform(core.message(connection_id, text, endpoint.now())),
             on_binary=lambda: endpoint.perform(core.binary_message(connection_id)),
             on_closing=lambda: core.closing(connection_id),
         )
@@ -136,13 +116,13 @@ class GatewayConnection(HttpConnection):
             early, self._early = bytes(self._early), bytearray()
             self.channel.receive(early)
 
-    def refuse(self, status: int, message: str, *more_headers: Header) -> None:
+    def refuse(self, status: int, body: bytes, *more_headers: Header) -> None:
         """Answer the upgrade request with an error status; the body is a guess (H16)."""
         ids = self._endpoint.ids
         headers = [_JSON, ("x-amzn-requestid", ids.uuid()), ("x-amz-apigw-id", ids.request_id()), *more_headers]
         if status == 403:  # noqa: PLR2004
             headers.append(("x-amzn-errortype", "ForbiddenException"))
-        self.respond(status, headers, json.dumps({"message": message}).encode(), close=True)
+        self.respond(status, headers, body, close=True)
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
@@ -150,43 +130,75 @@ class GatewayConnection(HttpConnection):
         self.stop_http()
         core = self._endpoint.websocket
         key = request.header("sec-websocket-key")
-        if core is None or _stage_of(path) != core.stage:
-            self.refuse(403, "Forbidden")
+        settings = self._endpoint.settings
+        if core is None or _stage_of(path) != core.stage or not self._host_is_ours(request):
+            self.refuse(settings.unknown_stage_status, b'{"message":"Forbidden"}')
         elif request.header("sec-websocket-version") != "13":
-            self.refuse(400, "Bad Request", ("sec-websocket-version", "13"))
+            self.refuse(400, b'{"message":"Bad Request"}', ("sec-websocket-version", "13"))
         elif request.method != "GET" or key is None or not _is_websocket_key(key):
-            self.refuse(400, "Bad Request")
+            self.refuse(400, b'{"message":"Bad Request"}')
         else:
             self._websocket_key = key
             handshake = Handshake(request.headers, parse_qsl(query, keep_blank_values=True), self.peer_ip)
-            self._connection_id, actions = core.handshake(handshake, self._endpoint.clock.wall_ms())
+            self._connection_id, actions = core.handshake(handshake, self._endpoint.now())
             self._endpoint.pending[self._connection_id] = self
             self._endpoint.perform(actions)
 
     def _on_callback(self, core: WebSocketCore, request: HttpRequest, path: str) -> None:
         endpoint = self._endpoint
-        now_ms = endpoint.clock.wall_ms()
+        now = endpoint.now()
+        answer = self._callback_answer(core, request, path, now)
+        endpoint.perform(answer.actions)
+        self.respond(answer.status, answer.headers, answer.body)
+
+    def _callback_answer(self, core: WebSocketCore, request: HttpRequest, path: str, now: Moment) -> management.Answer:
+        endpoint, ids = self._endpoint, self._endpoint.ids
         connection_id = management.connection_in_path(path, core.stage)
         if connection_id is None:
             first = path.split("/")[1:2]
-            wrong_stage = len(path.split("/")) == 4 and first != [core.stage]  # noqa: PLR2004
-            if wrong_stage:
-                answer = management.forbidden(endpoint.ids, now_ms)
-            else:
-                answer = management.no_such_route(endpoint.ids, now_ms, request.method, path)
+            if len(path.split("/")) == 4 and first != [core.stage]:  # noqa: PLR2004  another stage
+                return management.forbidden(ids, now.wall_ms)
+            return management.no_such_route(ids, now.wall_ms, request.method, path)
+        if not self._host_is_ours(request):
+            return management.forbidden(ids, now.wall_ms)
+        if endpoint.signatures is not None:
+            fault = endpoint.signatures.fault(request, now.wall_ms)
+            if fault is not None:
+                return management.badly_signed(ids, now.wall_ms, fault.error_type, fault.message)
+        if not endpoint.account.admits(now.monotonic_s):
+            return management.throttled(ids, now.wall_ms)
+        channel = endpoint.channels.get(connection_id)
+        return management.answer(
+            core,
+            ids,
+            request.method,
+            connection_id,
+            request.body,
+            now=now,
+            backlogged=channel is not None and channel.backlog_bytes > endpoint.settings.backlog_bytes,
+        )
+
+    def _on_http(self, http: HttpApiRules, request: HttpRequest) -> None:
+        endpoint = self._endpoint
+        now = endpoint.now()
+        request_id = endpoint.ids.request_id()
+        if not endpoint.account.admits(now.monotonic_s):
+            self._answer(throttled(request_id))
+            return
+        decided = http.handle(
+            request,
+            self.peer_ip,
+            request_id=request_id,
+            trace_id=endpoint.ids.trace_id(now.wall_ms),
+            now_ms=now.wall_ms,
+        )
+        if isinstance(decided, HttpAnswer):
+            self._answer(decided)
         else:
-            channel = endpoint.channels.get(connection_id)
-            answer = management.answer(
-                core,
-                endpoint.ids,
-                request.method,
-                connection_id,
-                request.body,
-                now_ms=now_ms,
-                backlogged=channel is not None and channel.backlog_bytes > MAX_BACKLOG_BYTES,
-            )
-        endpoint.perform(answer.actions)
-        self.respond(answer.status, answer.headers, answer.body)
+            endpoint.spawn(endpoint.run_http(self, request, decided))
+
+    def _host_is_ours(self, request: HttpRequest) -> bool:
+        return is_ours(request.header("host"), self._endpoint.allowed_hosts)
 
     def _answer(self, answer: HttpAnswer) -> None:
         self.respond(answer.status, answer.headers, answer.body)

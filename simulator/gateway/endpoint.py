@@ -7,27 +7,27 @@ import logging
 import socket
 import ssl
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simulator.clock import Clock
+from simulator.gateway import authorizers
+from simulator.gateway.actions import Accept, Action, Close, InvokeAuthorizer, InvokeRoute, Refuse, Send
 from simulator.gateway.channel import Channel
 from simulator.gateway.connection import GatewayConnection
-from simulator.gateway.core import (
-    Accept,
-    Action,
-    Close,
-    InvokeRoute,
-    Refuse,
-    SendText,
-    WebSocketCore,
-)
+from simulator.gateway.core import WebSocketCore
 from simulator.gateway.http_api import HttpApiRules, InvokeHttpRoute
 from simulator.gateway.ids import IdFactory
 from simulator.gateway.listener import Listener
+from simulator.gateway.moment import Moment
 from simulator.gateway.proxy_result import Failure, Outcome, parse_proxy_result
 from simulator.gateway.route_selection import CONNECT, DISCONNECT
+from simulator.gateway.settings import GatewaySettings
+from simulator.gateway.throttling import AccountThrottle
 from simulator.http11 import HttpRequest, OpenConnections
-from simulator.invocation import Invoke, InvokeRefusedError
+from simulator.invocation import InvocationResult, Invoke, InvokeRefusedError
+
+if TYPE_CHECKING:
+    from simulator.gateway.signatures import Signatures
 
 _LOG = logging.getLogger("simulator.gateway")
 
@@ -45,13 +45,21 @@ class Endpoint:
         ids: IdFactory,
         invoke: Invoke,
         clock: Clock,
+        settings: GatewaySettings,
+        account: AccountThrottle,
+        signatures: Signatures | None,
         stats: Callable[[], Mapping[str, Any]],
     ) -> None:
         self.websocket = websocket
         self.http = http
         self.ids = ids
-        self.clock = clock
+        self.settings = settings
+        self.account = account
+        self.signatures = signatures
+        """Set where callbacks must be signed."""
+        self.allowed_hosts = frozenset(name.strip().lower() for name in settings.allowed_hosts.split(","))
         self.stats = stats
+        self._clock = clock
         self._listener: Listener | None = None
         self.channels: dict[str, Channel] = {}
         """Open WebSocket connections."""
@@ -61,6 +69,11 @@ class Endpoint:
         self._connections = OpenConnections()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._stopping = False
+        self._wake_timer: asyncio.TimerHandle | None = None
+
+    def now(self) -> Moment:
+        """Both clocks, for the rules."""
+        return Moment(self._clock.wall_ms(), self._clock.monotonic_s())
 
     def listen(self, listening: socket.socket, tls: ssl.SSLContext) -> None:
         """Serve what connects to a bound socket, which is then this object's to close."""
@@ -82,6 +95,8 @@ class Endpoint:
     async def stop(self) -> None:
         """Close the port and all connections on it."""
         self._stopping = True
+        if self._wake_timer is not None:
+            self._wake_timer.cancel()
         if self._listener is not None:
             await self._listener.stop()
         for connection in self._connections:
@@ -97,21 +112,49 @@ class Endpoint:
         """Do what the WebSocket API's rules decided."""
         for action in actions:
             match action:
-                case SendText(connection_id, text):
-                    channel = self.channels.get(connection_id)
-                    if channel is not None:
-                        channel.send_text(text.encode())
+                case Send() | Close():
+                    self._write(action)
                 case InvokeRoute():
                     if not self._stopping:
                         self.spawn(self._run_route(action))
+                case InvokeAuthorizer():
+                    self.spawn(self._run_authorizer(action))
                 case Accept(connection_id, subprotocol):
                     self.pending.pop(connection_id).accept(connection_id, subprotocol)
-                case Refuse(connection_id, status, message):
-                    self.pending.pop(connection_id).refuse(status, message)
-                case Close(connection_id, code, reason):
-                    channel = self.channels.get(connection_id)
-                    if channel is not None:
-                        channel.close(code, reason)
+                    self._set_wake_timer()
+                case Refuse(connection_id, status, body):
+                    self.pending.pop(connection_id).refuse(status, body)
+
+    def _write(self, action: Send | Close) -> None:
+        channel = self.channels.get(action.connection_id)
+        if channel is None:
+            return
+        if isinstance(action, Close):
+            channel.close(action.code, action.reason)
+        elif action.binary:
+            channel.send_binary(action.payload)
+        else:
+            channel.send_text(action.payload)
+
+    async def _run_authorizer(self, invoked: InvokeAuthorizer) -> None:
+        core = self.websocket
+        if core is None:
+            return
+        origin = f"authorizer connectionId={invoked.connection_id}"
+        began = self.now()
+        outcome = await self._result(invoked.function, invoked.payload, invoked.timeout_ms, origin)
+        if isinstance(outcome, Failure):
+            verdict = authorizers.websocket_verdict(outcome, None, invoked.method_arn)
+        elif outcome.function_error:
+            message = authorizers.error_message_of(outcome.payload)
+            verdict = authorizers.websocket_verdict(Failure.ERROR, message, invoked.method_arn)
+        else:
+            verdict = authorizers.websocket_verdict(outcome.payload, None, invoked.method_arn)
+        if isinstance(verdict, authorizers.Refused):
+            _LOG.warning("%s: %s: %s; the client gets %d", origin, invoked.function, verdict.reason, verdict.status)
+        now = self.now()
+        latency_ms = round((now.monotonic_s - began.monotonic_s) * 1000)
+        self.perform(core.authorizer_returned(invoked.connection_id, verdict, latency_ms, now))
 
     async def _run_route(self, invoked: InvokeRoute) -> None:
         core = self.websocket
@@ -130,9 +173,43 @@ class Endpoint:
             result = outcome
         if is_connect:
             answer = result or Failure.MALFORMED
-            self.perform(core.connect_returned(invoked.connection_id, answer, self.clock.wall_ms()))
+            self.perform(core.connect_returned(invoked.connection_id, answer, self.now()))
         elif invoked.route_key != DISCONNECT:
-            self.perform(core.message_returned(invoked, result))
+            self.perform(core.message_returned(invoked, result, self.now()))
+
+    # -- time ------------------------------------------------------------------------------------------------------
+
+    def advance_timers(self, seconds: float) -> int:
+        """Move the idle and age timers forward; returns how many connections that closed."""
+        core = self.websocket
+        if core is None:
+            return 0
+        core.advance(seconds)
+        actions = core.wake(self.now())
+        self.perform(actions)
+        self._set_wake_timer()
+        return len(actions)
+
+    def _wake(self) -> None:
+        self._wake_timer = None
+        if self.websocket is not None:
+            self.perform(self.websocket.wake(self.now()))
+            self._set_wake_timer()
+
+    def _set_wake_timer(self) -> None:
+        """Be woken when the first connection may have to be closed."""
+        delay_s = None if self.websocket is None or self._stopping else self.websocket.wake_in_s(self.now())
+        loop = asyncio.get_running_loop()
+        if self._wake_timer is not None:
+            # New connections come with later deadlines than old ones: the timer that runs is nearly always right.
+            if delay_s is not None and self._wake_timer.when() <= loop.time() + delay_s:
+                return
+            self._wake_timer.cancel()
+            self._wake_timer = None
+        if delay_s is not None:
+            self._wake_timer = loop.call_later(delay_s, self._wake)
+
+    # -- functions -------------------------------------------------------------------------------------------------
 
     async def run_http(self, connection: GatewayConnection, request: HttpRequest, invoked: InvokeHttpRoute) -> None:
         """Invoke an HTTP API's function and answer the request."""
@@ -146,6 +223,13 @@ class Endpoint:
         connection.respond(answer.status, answer.headers, answer.body)
 
     async def _outcome(self, function: str, payload: bytes, timeout_ms: int, origin: str) -> bytes | Failure:
+        """What a function returned, or why there is nothing."""
+        result = await self._result(function, payload, timeout_ms, origin)
+        if isinstance(result, Failure):
+            return result
+        return Failure.ERROR if result.function_error else result.payload
+
+    async def _result(self, function: str, payload: bytes, timeout_ms: int, origin: str) -> InvocationResult | Failure:
         """Invoke and wait no longer than the integration timeout; the function itself runs on after it (M08, P09)."""
         invocation = asyncio.ensure_future(self._invoke(function, payload, origin=origin))
         self._tasks.add(invocation)
@@ -156,14 +240,13 @@ class Endpoint:
             invocation.add_done_callback(_look_at)
             return Failure.TIMEOUT
         try:
-            result = invocation.result()
+            return invocation.result()
         except InvokeRefusedError as refused:
             _LOG.error("%s: Lambda refused to invoke %s: %s", origin, function, refused)
             return Failure.REFUSED
         except Exception:  # noqa: BLE001  whatever broke there, the client here must not wait for ever
             _LOG.exception("%s: %s could not be invoked", origin, function)
             return Failure.REFUSED
-        return Failure.ERROR if result.function_error else result.payload
 
 
 def _look_at(invocation: asyncio.Future[Any]) -> None:

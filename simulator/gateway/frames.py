@@ -17,3 +17,8 @@ ENDPOINT_TIMEOUT = "Endpoint request timed out"
 def error_frame(message: str, connection_id: str, request_id: str) -> str:
     """The text of one error frame."""
     return f'{{"message": "{message}", "connectionId":"{connection_id}", "requestId":"{request_id}"}}'
+
+
+def bad_request_frame(connection_id: str, message_id: str) -> str:
+    """The text of the frame for a message that does not fit its route's model; it names the message (M09)."""
+    return f'{{"message": "Bad request body", "connectionId":"{connection_id}", "messageId":"{message_id}"}}'

@@ -150,6 +150,11 @@ def not_found(request_id: str) -> HttpAnswer:
     return _error(404, "Not Found", request_id)
 
 
+def throttled(request_id: str) -> HttpAnswer:
+    """Too many requests (P17; the text is inferred)."""
+    return _error(429, "Too Many Requests", request_id)
+
+
 def match_route(routes: Sequence[HttpRoute], method: str, path: str) -> tuple[HttpRoute, dict[str, str]] | None:
     """The route for a decoded path and its path parameters (P11).
 

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import unquote
 
-from simulator.gateway.core import NORMAL_CLOSE, Action, SendText, WebSocketCore
+from simulator.gateway.actions import Action
+from simulator.gateway.core import NORMAL_CLOSE, WebSocketCore
 from simulator.gateway.ids import IdFactory, is_connection_id
 from simulator.gateway.life import State
+from simulator.gateway.moment import Moment
 from simulator.gateway.websocket_events import ConnectionFacts
 from simulator.http11 import Header
 
@@ -55,16 +57,16 @@ def answer(
     connection_id: str,
     body: bytes,
     *,
-    now_ms: int,
+    now: Moment,
     backlogged: bool = False,
 ) -> Answer:
     """Answer one call.
 
     `backlogged` says that the client has not read what was sent to it before: the call is refused with 429 (C14).
     """
-    base = _headers(ids, now_ms)
+    base = _headers(ids, now.wall_ms)
     if method not in {"POST", "GET", "DELETE"}:
-        return forbidden(ids, now_ms)
+        return forbidden(ids, now.wall_ms)
     if not is_connection_id(connection_id):
         return _refusal(base, 400, "BadRequestException", f"Invalid connectionId: {connection_id}")
     if method == "POST" and len(body) > MAX_PAYLOAD_BYTES:
@@ -76,18 +78,28 @@ def answer(
         return Answer(200, (*base, _JSON), _describe(connection.facts, connection.last_active_ms))
     if method == "DELETE":
         return Answer(204, base, actions=tuple(core.close(connection_id, *NORMAL_CLOSE)))
-    if not body:
+    empty_status = core.settings.empty_callback_status
+    if not body and empty_status >= 400:  # noqa: PLR2004  an error status
         # AWS's model requires Data and its SDKs refuse None; what raw HTTP gets is unknown (C19).
-        return _refusal(base, 400, "BadRequestException", "Data is required")
+        return _refusal(base, empty_status, "BadRequestException", "Data is required")
     if backlogged:
         return _refusal(base, 429, "LimitExceededException", None)
-    connection.last_active_ms = now_ms
-    return Answer(200, (*base, _JSON), actions=(SendText(connection_id, body.decode("utf-8", "replace")),))
+    return Answer(200 if body else empty_status, (*base, _JSON), actions=tuple(core.callback(connection, body, now)))
 
 
 def forbidden(ids: IdFactory, now_ms: int) -> Answer:
-    """The answer for a wrong stage or a method that does not exist (C11)."""
+    """The answer for a wrong stage or host, or a method that does not exist (C11)."""
     return _refusal(_headers(ids, now_ms), 403, "ForbiddenException", "Forbidden")
+
+
+def throttled(ids: IdFactory, now_ms: int) -> Answer:
+    """The answer when the account makes too many requests (L10, L11)."""
+    return _refusal(_headers(ids, now_ms), 429, "LimitExceededException", "Too Many Requests")
+
+
+def badly_signed(ids: IdFactory, now_ms: int, error_type: str, message: str) -> Answer:
+    """The answer to a signature that is missing or wrong (C03, C11)."""
+    return _refusal(_headers(ids, now_ms), 403, error_type, message)
 
 
 def no_such_route(ids: IdFactory, now_ms: int, method: str, path: str) -> Answer:

@@ -55,13 +55,13 @@ def compile_expression(expression: str) -> RouteSelector:
     return select_composite
 
 
-def choose_route(asked: str | None, keys: Collection[str]) -> str | None:
+def choose_route(asked: str | None, keys: Collection[str], *, reserved: bool = False) -> str | None:
     """The key of the route that takes the message, or None when there is no match and no `$default`.
 
-    Matching is exact. A client cannot pick `$connect`, `$disconnect` or `$default` by name: the `$` prefix is reserved
-    (M06, inferred).
+    Matching is exact. A client cannot pick `$connect`, `$disconnect` or `$default` by name, since the `$` prefix is
+    reserved; `reserved` lets it (M06, inferred).
     """
-    if asked is not None and asked in keys and not asked.startswith("$"):
+    if asked is not None and asked in keys and (reserved or not asked.startswith("$")):
         return asked
     return DEFAULT if DEFAULT in keys else None
 

@@ -14,20 +14,22 @@ import socket
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simulator.clock import Clock
-from simulator.gateway.core import (
-    WebSocketCore,
-)
+from simulator.gateway.core import WebSocketCore
 from simulator.gateway.endpoint import Endpoint
 from simulator.gateway.http_api import HttpApiRules
 from simulator.gateway.ids import IdFactory
 from simulator.gateway.listener import bind
 from simulator.gateway.settings import GatewaySettings
+from simulator.gateway.throttling import AccountThrottle
 from simulator.gateway.tls import ThrowawayAuthority
 from simulator.invocation import Invoke
 from simulator.stack.model import HttpApi, Stack, WebSocketApi
+
+if TYPE_CHECKING:
+    from simulator.gateway.signatures import Signatures
 
 _LOG = logging.getLogger("simulator.gateway")
 
@@ -56,9 +58,13 @@ class Gateway:
         host: str = "127.0.0.1",
         port: int = 0,
         settings: GatewaySettings | None = None,
+        credentials: Mapping[str, str] | None = None,
         stats: Callable[[], Mapping[str, Any]] = dict,
     ) -> None:
+        """`credentials` are the access keys that may sign callbacks, with their secrets (C03)."""
         self._settings = settings or GatewaySettings()
+        self._account = AccountThrottle(self._settings)
+        self._credentials = credentials or {}
         self._stack = stack
         self._invoke = invoke
         self._clock = clock
@@ -88,11 +94,14 @@ class Gateway:
             listening = first_port if index == 0 else bind(self._host, 0)
             address = Address(self._reachable_host(), listening.getsockname()[1])
             endpoint = Endpoint(
-                websocket=None if websocket_api is None else WebSocketCore(websocket_api, str(address), self._ids),
+                websocket=None if websocket_api is None else self._core(websocket_api, str(address)),
                 http=None if http_api is None else HttpApiRules(http_api, self._stack.account_id, str(address)),
                 ids=self._ids,
                 invoke=self._invoke,
                 clock=self._clock,
+                settings=self._settings,
+                account=self._account,
+                signatures=self._signatures(),
                 stats=self._stats,
             )
             endpoint.listen(listening, self._authority.server_context)
@@ -104,6 +113,26 @@ class Gateway:
         bound_ip = first_port.getsockname()[0].partition("%")[0]
         if not ipaddress.ip_address(bound_ip).is_loopback:
             _LOG.warning("listening on %s: anybody who can reach this machine can connect and post", self._host)
+
+    def _core(self, api: WebSocketApi, domain_name: str) -> WebSocketCore:
+        return WebSocketCore(
+            api,
+            domain_name,
+            self._ids,
+            account_id=self._stack.account_id,
+            region=self._stack.region,
+            settings=self._settings,
+            account=self._account,
+        )
+
+    def _signatures(self) -> Signatures | None:
+        if not self._settings.verify_signatures:
+            return None
+        from simulator.gateway.signatures import Signatures  # noqa: PLC0415  botocore, only for those who ask for it
+
+        return Signatures(
+            self._credentials, region=self._stack.region, unsigned_message=self._settings.unsigned_message
+        )
 
     async def stop(self) -> None:
         """Close every connection with 1001 and every port. `$disconnect` does not run: nobody would handle it."""

@@ -6,7 +6,7 @@ Keys that AWS leaves out are left out, not null. Samples of each kind stand in `
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -39,6 +39,12 @@ class ConnectionFacts:
     """Constant for the connection's life (E04)."""
     source_ip: str
     user_agent: str | None
+    authorizer: Mapping[str, str] | None = None
+    """What the authorizer said, in every event after it (A05)."""
+
+    def authorized(self, said: Mapping[str, str]) -> ConnectionFacts:
+        """The same connection once its authorizer has said so."""
+        return replace(self, authorizer=said)
 
 
 def clf_time(epoch_ms: int) -> str:
@@ -56,6 +62,7 @@ def connect_event(
     request_id: str,
     trace_id: str,
     now_ms: int,
+    keep_first_query_value: bool = False,
 ) -> dict[str, Any]:
     """The `$connect` event. Query keys exist only when a query was sent (E07)."""
     multi_headers = _multi(forwarded_headers(headers, connection.source_ip, trace_id))
@@ -65,7 +72,8 @@ def connect_event(
     }
     if query:
         multi_query = _multi(query)
-        event["queryStringParameters"] = {name: values[-1] for name, values in multi_query.items()}
+        kept = 0 if keep_first_query_value else -1
+        event["queryStringParameters"] = {name: values[kept] for name, values in multi_query.items()}
         event["multiValueQueryStringParameters"] = multi_query
     context = _context(api, connection, "$connect", "CONNECT", request_id, now_ms)
     return _finish(event, api, context)
@@ -114,7 +122,7 @@ def message_event(
     connection: ConnectionFacts,
     *,
     route_key: str,
-    body: str,
+    body: str | None,
     message_id: str,
     request_id: str,
     now_ms: int,
@@ -123,7 +131,8 @@ def message_event(
     context = _context(api, connection, route_key, "MESSAGE", request_id, now_ms)
     context["messageId"] = message_id
     event = _finish({}, api, context)
-    event["body"] = body
+    if body is not None:
+        event["body"] = body
     return event
 
 
@@ -152,7 +161,7 @@ def _context(
     identity = {"sourceIp": connection.source_ip}
     if connection.user_agent is not None:
         identity["userAgent"] = connection.user_agent
-    return {
+    context = {
         "routeKey": route_key,
         "eventType": event_type,
         "extendedRequestId": request_id,
@@ -167,6 +176,9 @@ def _context(
         "connectionId": connection.connection_id,
         "apiId": api.api_id,
     }
+    if connection.authorizer is not None:
+        context["authorizer"] = dict(connection.authorizer)
+    return context
 
 
 def forwarded_headers(headers: Sequence[Header], source_ip: str, trace_id: str) -> list[Header]:

@@ -245,7 +245,7 @@ async def test_frames_sent_before_the_101_are_handled_after_it_in_order(serve):
 
 
 async def test_a_client_that_floods_before_the_101_is_cut_off(serve, monkeypatch):
-    monkeypatch.setattr(connection, "MAX_BACKLOG_BYTES", 1_000)
+    monkeypatch.setattr(connection, "MAX_EARLY_BYTES", 1_000)
     served = await serve()
     served.functions.handlers["on-connect"] = lambda event: asyncio.Event().wait()
     raw = await served.raw()

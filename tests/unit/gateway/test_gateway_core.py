@@ -5,22 +5,18 @@ import json
 import pytest
 
 from simulator.errors import InputError
-from simulator.gateway.core import (
-    ABNORMAL,
-    GOING_AWAY,
-    NO_STATUS,
-    NORMAL_CLOSE,
-    Accept,
-    Close,
-    Handshake,
-    InvokeRoute,
-    Refuse,
-    SendText,
-)
+from simulator.gateway.actions import Accept, Close, InvokeRoute, Refuse, Send
+from simulator.gateway.core import ABNORMAL, GOING_AWAY, NO_STATUS, NORMAL_CLOSE, Handshake
 from simulator.gateway.life import State
+from simulator.gateway.moment import Moment
 from simulator.gateway.proxy_result import Failure, ProxyResult
 
 HELLO = Handshake(headers=[("Host", "a"), ("User-Agent", "sim/1.0")], query=[("room", "a")], source_ip="198.51.100.7")
+
+
+def at(ms):
+    """A moment at which both clocks read the same."""
+    return Moment(ms, ms / 1000)
 
 
 def event_of(action):
@@ -33,7 +29,7 @@ def event_of(action):
 
 def test_H02_the_handshake_only_invokes_connect(make_core):
     core = make_core()
-    connection_id, actions = core.handshake(HELLO, 1_000)
+    connection_id, actions = core.handshake(HELLO, at(1_000))
     (invoke,) = actions
     assert (invoke.route_key, invoke.function, invoke.connection_id) == ("$connect", "on-connect", connection_id)
     assert core.find(connection_id).state is State.CONNECTING
@@ -47,8 +43,8 @@ def test_H02_the_handshake_only_invokes_connect(make_core):
 @pytest.mark.parametrize("status", [200, 201, 204, 299])
 def test_H03_any_2xx_accepts(make_core, status):
     core = make_core()
-    connection_id, _ = core.handshake(HELLO, 1_000)
-    assert core.connect_returned(connection_id, ProxyResult(status), 1_001) == [Accept(connection_id, None)]
+    connection_id, _ = core.handshake(HELLO, at(1_000))
+    assert core.connect_returned(connection_id, ProxyResult(status), at(1_001)) == [Accept(connection_id, None)]
     assert core.find(connection_id).state is State.OPEN
     assert (core.opened, core.refused, core.open_count) == (1, 0, 1)
 
@@ -69,15 +65,16 @@ def test_H03_any_2xx_accepts(make_core, status):
 )
 def test_anything_else_refuses_and_forgets_the_connection(make_core, outcome, status, message):
     core = make_core()
-    connection_id, _ = core.handshake(HELLO, 1_000)
-    assert core.connect_returned(connection_id, outcome, 1_001) == [Refuse(connection_id, status, message)]
+    connection_id, _ = core.handshake(HELLO, at(1_000))
+    body = f'{{"message":"{message}"}}'.encode()
+    assert core.connect_returned(connection_id, outcome, at(1_001)) == [Refuse(connection_id, status, body)]
     assert core.find(connection_id) is None
     assert (core.opened, core.refused, core.open_count) == (0, 1, 0)
 
 
 def test_H08_without_a_connect_route_every_client_is_accepted(make_core):
     core = make_core({"$default": {}})
-    connection_id, actions = core.handshake(HELLO, 1_000)
+    connection_id, actions = core.handshake(HELLO, at(1_000))
     assert actions == [Accept(connection_id, None)]
     assert core.find(connection_id).state is State.OPEN
 
@@ -85,31 +82,31 @@ def test_H08_without_a_connect_route_every_client_is_accepted(make_core):
 @pytest.mark.parametrize("name", ["Sec-WebSocket-Protocol", "sec-websocket-protocol", "SEC-WEBSOCKET-PROTOCOL"])
 def test_H09_only_the_subprotocol_of_the_headers_is_passed_on(make_core, name):
     core = make_core()
-    connection_id, _ = core.handshake(HELLO, 1_000)
+    connection_id, _ = core.handshake(HELLO, at(1_000))
     result = ProxyResult(200, headers={"Set-Cookie": "a=1", name: "chat.v2"}, body=b"hello")
-    assert core.connect_returned(connection_id, result, 1_001) == [Accept(connection_id, "chat.v2")]
+    assert core.connect_returned(connection_id, result, at(1_001)) == [Accept(connection_id, "chat.v2")]
 
 
 def test_H10_an_empty_subprotocol_is_none(make_core):
     core = make_core()
-    connection_id, _ = core.handshake(HELLO, 1_000)
+    connection_id, _ = core.handshake(HELLO, at(1_000))
     result = ProxyResult(200, headers={"Sec-WebSocket-Protocol": ""})
-    assert core.connect_returned(connection_id, result, 1_001) == [Accept(connection_id, None)]
+    assert core.connect_returned(connection_id, result, at(1_001)) == [Accept(connection_id, None)]
 
 
 def test_M20_a_refused_handshake_never_disconnects(make_core):
     core = make_core()
-    connection_id, _ = core.handshake(HELLO, 1_000)
-    core.connect_returned(connection_id, ProxyResult(401), 1_001)
-    assert core.gone(connection_id, *ABNORMAL, 1_002) == []
+    connection_id, _ = core.handshake(HELLO, at(1_000))
+    core.connect_returned(connection_id, ProxyResult(401), at(1_001))
+    assert core.gone(connection_id, *ABNORMAL, at(1_002)) == []
 
 
 def test_a_client_that_leaves_during_connect_is_disconnected_once_connect_has_succeeded(make_core):
     """Otherwise the row that `$connect` wrote would stay for ever."""
     core = make_core()
-    connection_id, _ = core.handshake(HELLO, 1_000)
-    assert core.gone(connection_id, *ABNORMAL, 1_001) == []
-    (invoke,) = core.connect_returned(connection_id, ProxyResult(200), 1_500)
+    connection_id, _ = core.handshake(HELLO, at(1_000))
+    assert core.gone(connection_id, *ABNORMAL, at(1_001)) == []
+    (invoke,) = core.connect_returned(connection_id, ProxyResult(200), at(1_500))
     context = event_of(invoke)["requestContext"]
     assert (invoke.route_key, context["disconnectStatusCode"]) == ("$disconnect", 1006)
     assert (context["connectedAt"], context["requestTimeEpoch"]) == (1_000, 1_500)
@@ -120,9 +117,9 @@ def test_a_client_that_leaves_during_connect_is_disconnected_once_connect_has_su
 @pytest.mark.parametrize("outcome", [ProxyResult(401), Failure.ERROR])
 def test_a_client_that_leaves_during_a_connect_that_fails_is_forgotten(make_core, outcome):
     core = make_core()
-    connection_id, _ = core.handshake(HELLO, 1_000)
-    core.gone(connection_id, *ABNORMAL, 1_001)
-    assert core.connect_returned(connection_id, outcome, 1_002) == []
+    connection_id, _ = core.handshake(HELLO, at(1_000))
+    core.gone(connection_id, *ABNORMAL, at(1_001))
+    assert core.connect_returned(connection_id, outcome, at(1_002)) == []
     assert core.find(connection_id) is None
     assert (core.opened, core.refused) == (0, 0)
 
@@ -131,8 +128,8 @@ def test_a_connection_id_in_use_is_not_given_again(make_core, ids, monkeypatch):
     core = make_core()
     repeated = iter(["Uz7QaeXyoAMCJ5g=", "Uz7QaeXyoAMCJ5g=", "JC1dgf9yoAMCK-g="])
     monkeypatch.setattr(ids, "connection_id", lambda: next(repeated))
-    assert core.handshake(HELLO, 1_000)[0] == "Uz7QaeXyoAMCJ5g="
-    assert core.handshake(HELLO, 1_000)[0] == "JC1dgf9yoAMCK-g="
+    assert core.handshake(HELLO, at(1_000))[0] == "Uz7QaeXyoAMCJ5g="
+    assert core.handshake(HELLO, at(1_000))[0] == "JC1dgf9yoAMCK-g="
 
 
 def test_an_expression_that_cannot_be_used_names_the_api(make_core):
@@ -146,7 +143,7 @@ def test_an_expression_that_cannot_be_used_names_the_api(make_core):
 def test_M04_a_message_invokes_the_route_it_names(make_core, open_connection):
     core = make_core({"$connect": {}, "$default": {}, "sendvendor": {}})
     connection_id = open_connection(core)
-    (invoke,) = core.message(connection_id, '{"action":"sendvendor"}', 2_000)
+    (invoke,) = core.message(connection_id, '{"action":"sendvendor"}', at(2_000))
     event = event_of(invoke)
     assert (invoke.route_key, invoke.function) == ("sendvendor", "on-sendvendor")
     assert event["body"] == '{"action":"sendvendor"}'
@@ -157,7 +154,7 @@ def test_M04_a_message_invokes_the_route_it_names(make_core, open_connection):
 @pytest.mark.parametrize("text", ["hello", '{"action":"other"}', "{}", ""])
 def test_M04_what_names_no_route_goes_to_the_default(make_core, open_connection, text):
     core = make_core({"$connect": {}, "$default": {}, "sendvendor": {}})
-    (invoke,) = core.message(open_connection(core), text, 2_000)
+    (invoke,) = core.message(open_connection(core), text, at(2_000))
     assert invoke.route_key == "$default"
     assert event_of(invoke)["requestContext"]["routeKey"] == "$default"
     assert event_of(invoke)["body"] == text
@@ -167,35 +164,37 @@ def test_M04_what_names_no_route_goes_to_the_default(make_core, open_connection,
 def test_M05_without_a_default_the_client_is_told_forbidden(make_core, open_connection, text):
     core = make_core()
     connection_id = open_connection(core)
-    (answer,) = core.message(connection_id, text, 2_000)
+    (answer,) = core.message(connection_id, text, at(2_000))
     assert answer.connection_id == connection_id
-    frame = json.loads(answer.text)
+    frame = json.loads(answer.payload)
     assert (frame["message"], frame["connectionId"]) == ("Forbidden", connection_id)
     assert core.find(connection_id).state is State.OPEN
 
 
 def test_M03_route_selection_never_applies_to_the_lifecycle_routes(make_core):
     core = make_core({"$connect": {}, "$disconnect": {}, "$default": {}}, expression="$request.body.never")
-    connection_id, (invoke,) = core.handshake(HELLO, 1_000)
+    connection_id, (invoke,) = core.handshake(HELLO, at(1_000))
     assert invoke.route_key == "$connect"
-    core.connect_returned(connection_id, ProxyResult(200), 1_001)
-    (invoke,) = core.gone(connection_id, *NO_STATUS, 1_002)
+    core.connect_returned(connection_id, ProxyResult(200), at(1_001))
+    (invoke,) = core.gone(connection_id, *NO_STATUS, at(1_002))
     assert invoke.route_key == "$disconnect"
 
 
 def test_M16_messages_of_one_connection_do_not_wait_for_each_other(make_core, open_connection):
     core = make_core()
     connection_id = open_connection(core)
-    invoked = [core.message(connection_id, '{"action":"sendvendor"}', 2_000)[0] for _ in range(3)]
+    invoked = [core.message(connection_id, '{"action":"sendvendor"}', at(2_000))[0] for _ in range(3)]
     assert len({invoke.request_id for invoke in invoked}) == 3
-    assert core.message_returned(invoked[2], None) == core.message_returned(invoked[0], None) == []
+    assert (
+        core.message_returned(invoked[2], None, at(3_000)) == core.message_returned(invoked[0], None, at(3_000)) == []
+    )
 
 
 def test_messages_before_the_connection_is_open_are_ignored(make_core):
     core = make_core()
-    connection_id, _ = core.handshake(HELLO, 1_000)
-    assert core.message(connection_id, '{"action":"sendvendor"}', 1_001) == []
-    assert core.message("Uz7QaeXyoAMCJ5g=", '{"action":"sendvendor"}', 1_001) == []
+    connection_id, _ = core.handshake(HELLO, at(1_000))
+    assert core.message(connection_id, '{"action":"sendvendor"}', at(1_001)) == []
+    assert core.message("Uz7QaeXyoAMCJ5g=", '{"action":"sendvendor"}', at(1_001)) == []
 
 
 @pytest.mark.parametrize(
@@ -210,48 +209,50 @@ def test_messages_before_the_connection_is_open_are_ignored(make_core):
 def test_a_failure_shows_as_a_frame_and_the_connection_stays(make_core, open_connection, outcome, message, two_way):
     core = make_core({"sendvendor": {"route_response": two_way}})
     connection_id = open_connection(core)
-    (invoke,) = core.message(connection_id, '{"action":"sendvendor"}', 2_000)
-    (sent,) = core.message_returned(invoke, outcome)
+    (invoke,) = core.message(connection_id, '{"action":"sendvendor"}', at(2_000))
+    (sent,) = core.message_returned(invoke, outcome, at(3_000))
     expected = {"message": message, "connectionId": connection_id, "requestId": invoke.request_id}
-    assert json.loads(sent.text) == expected
+    assert json.loads(sent.payload) == expected
     assert core.find(connection_id).state is State.OPEN
 
 
 @pytest.mark.parametrize("status", [200, 301, 401, 501])
 def test_M10_the_status_of_a_message_is_ignored(make_core, open_connection, status):
     core = make_core()
-    (invoke,) = core.message(open_connection(core), '{"action":"sendvendor"}', 2_000)
-    assert core.message_returned(invoke, ProxyResult(status, body=b"hello")) == []
+    (invoke,) = core.message(open_connection(core), '{"action":"sendvendor"}', at(2_000))
+    assert core.message_returned(invoke, ProxyResult(status, body=b"hello"), at(3_000)) == []
 
 
 @pytest.mark.parametrize("outcome", [None, Failure.MALFORMED])
 @pytest.mark.parametrize("two_way", [False, True], ids=["one-way", "two-way"])
 def test_M11_a_result_without_a_body_sends_nothing(make_core, open_connection, outcome, two_way):
     core = make_core({"sendvendor": {"route_response": two_way}})
-    (invoke,) = core.message(open_connection(core), '{"action":"sendvendor"}', 2_000)
-    assert core.message_returned(invoke, outcome) == []
+    (invoke,) = core.message(open_connection(core), '{"action":"sendvendor"}', at(2_000))
+    assert core.message_returned(invoke, outcome, at(3_000)) == []
 
 
 def test_M12_a_route_response_sends_the_body_back_whatever_the_status(make_core, open_connection):
     core = make_core({"ask": {"route_response": True}, "tell": {}})
     connection_id = open_connection(core)
-    (ask,) = core.message(connection_id, '{"action":"ask"}', 2_000)
+    (ask,) = core.message(connection_id, '{"action":"ask"}', at(2_000))
     assert core.wants_result("ask")
     assert not core.wants_result("tell")
     assert not core.wants_result("nobody")
-    assert core.message_returned(ask, ProxyResult(500, body="né".encode())) == [SendText(connection_id, "né")]
-    assert core.message_returned(ask, ProxyResult(200)) == []
+    assert core.message_returned(ask, ProxyResult(500, body="né".encode()), at(3_000)) == [
+        Send(connection_id, "né".encode())
+    ]
+    assert core.message_returned(ask, ProxyResult(200), at(3_000)) == []
 
 
 @pytest.mark.parametrize("outcome", [Failure.ERROR, ProxyResult(200, body=b"hello")])
 def test_a_result_for_a_connection_that_is_closing_or_gone_is_dropped(make_core, open_connection, outcome):
     core = make_core({"ask": {"route_response": True}})
     connection_id = open_connection(core)
-    (ask,) = core.message(connection_id, '{"action":"ask"}', 2_000)
+    (ask,) = core.message(connection_id, '{"action":"ask"}', at(2_000))
     core.closing(connection_id)
-    assert core.message_returned(ask, outcome) == []
-    core.gone(connection_id, *NO_STATUS, 2_001)
-    assert core.message_returned(ask, outcome) == []
+    assert core.message_returned(ask, outcome, at(3_000)) == []
+    core.gone(connection_id, *NO_STATUS, at(2_001))
+    assert core.message_returned(ask, outcome, at(3_000)) == []
 
 
 def test_M14_a_binary_message_closes_with_1003_and_invokes_nothing(make_core, open_connection):
@@ -268,18 +269,18 @@ def test_M19_disconnect_runs_when_the_socket_is_gone_and_only_once(make_core, op
     core = make_core()
     connection_id = open_connection(core, now_ms=1_000)
     core.closing(connection_id)
-    (invoke,) = core.gone(connection_id, *NO_STATUS, 3_000)
+    (invoke,) = core.gone(connection_id, *NO_STATUS, at(3_000))
     context = event_of(invoke)["requestContext"]
     assert invoke.route_key == "$disconnect"
     assert (context["disconnectStatusCode"], context["disconnectReason"]) == NO_STATUS
     assert core.find(connection_id) is None
-    assert core.gone(connection_id, *NO_STATUS, 3_001) == []
+    assert core.gone(connection_id, *NO_STATUS, at(3_001)) == []
 
 
 def test_M19_without_a_disconnect_route_nothing_runs(make_core, open_connection):
     core = make_core({"$connect": {}})
     connection_id = open_connection(core)
-    assert core.gone(connection_id, *NO_STATUS, 3_000) == []
+    assert core.gone(connection_id, *NO_STATUS, at(3_000)) == []
     assert core.find(connection_id) is None
 
 
@@ -288,7 +289,7 @@ def test_L13_after_a_close_of_ours_disconnect_reports_our_code(make_core, open_c
     core = make_core()
     connection_id = open_connection(core)
     assert core.close(connection_id, code, reason) == [Close(connection_id, code, reason)]
-    (invoke,) = core.gone(connection_id, *ABNORMAL, 3_000)
+    (invoke,) = core.gone(connection_id, *ABNORMAL, at(3_000))
     context = event_of(invoke)["requestContext"]
     assert (context["disconnectStatusCode"], context["disconnectReason"]) == (code, reason)
 
@@ -304,10 +305,10 @@ def test_closing_twice_does_nothing_more(make_core, open_connection):
 
 def test_C15_a_connection_whose_connect_has_not_returned_cannot_be_closed(make_core):
     core = make_core()
-    connection_id, _ = core.handshake(HELLO, 1_000)
+    connection_id, _ = core.handshake(HELLO, at(1_000))
     assert core.close(connection_id, *NORMAL_CLOSE) == []
     assert core.find(connection_id).state is State.CONNECTING
 
 
 def test_outcomes_for_a_connection_that_nobody_knows_do_nothing(make_core):
-    assert make_core().connect_returned("Uz7QaeXyoAMCJ5g=", ProxyResult(200), 1) == []
+    assert make_core().connect_returned("Uz7QaeXyoAMCJ5g=", ProxyResult(200), at(1)) == []

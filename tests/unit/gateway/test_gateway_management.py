@@ -6,9 +6,11 @@ import uuid
 import pytest
 
 from simulator.gateway import management
-from simulator.gateway.core import NORMAL_CLOSE, Close, Handshake, SendText
+from simulator.gateway.actions import Close, Send
+from simulator.gateway.core import NORMAL_CLOSE, Handshake
 from simulator.gateway.ids import is_connection_id
 from simulator.gateway.life import State
+from simulator.gateway.moment import Moment
 
 UNKNOWN = "L0SM9cOFvHcCIhw="
 
@@ -16,7 +18,7 @@ UNKNOWN = "L0SM9cOFvHcCIhw="
 @pytest.fixture
 def ask(ids):
     def ask(core, method, connection_id, body=b"", now_ms=5_000, **more):
-        return management.answer(core, ids, method, connection_id, body, now_ms=now_ms, **more)
+        return management.answer(core, ids, method, connection_id, body, now=Moment(now_ms, now_ms / 1000), **more)
 
     return ask
 
@@ -72,7 +74,7 @@ def test_C04_post_answers_200_without_a_body_and_sends_the_text(make_core, open_
     connection_id = open_connection(core)
     answer = ask(core, "POST", connection_id, "né".encode())
     assert (answer.status, answer.body) == (200, b"")
-    assert answer.actions == (SendText(connection_id, "né"),)
+    assert answer.actions == (Send(connection_id, "né".encode()),)
     assert {name for name, _ in answer.headers} == {
         "content-type",
         "x-amzn-requestid",
@@ -88,7 +90,7 @@ def test_C04_post_answers_200_without_a_body_and_sends_the_text(make_core, open_
 def test_C18_bytes_that_are_no_utf8_are_still_text(make_core, open_connection, ask):
     core = make_core()
     connection_id = open_connection(core)
-    assert ask(core, "POST", connection_id, b"a\xffb").actions == (SendText(connection_id, "a\ufffdb"),)
+    assert ask(core, "POST", connection_id, b"a\xffb").actions == (Send(connection_id, "a\ufffdb".encode()),)
 
 
 def test_C05_delete_answers_204_without_a_content_type_and_closes(make_core, open_connection, ask):
@@ -103,8 +105,8 @@ def test_C05_delete_answers_204_without_a_content_type_and_closes(make_core, ope
 def test_C06_get_tells_who_is_connected_and_since_when(make_core, ask):
     core = make_core({"$default": {}})
     shaking = Handshake(headers=[("user-agent", "sim/1.0")], query=[], source_ip="198.51.100.7")
-    connection_id, _ = core.handshake(shaking, 1_710_277_498_112)
-    core.message(connection_id, "hello", 1_710_277_499_000)
+    connection_id, _ = core.handshake(shaking, Moment(1_710_277_498_112, 0.0))
+    core.message(connection_id, "hello", Moment(1_710_277_499_000, 1.0))
     answer = ask(core, "GET", connection_id)
     assert answer.status == 200
     assert json.loads(answer.body) == {
@@ -148,7 +150,7 @@ def test_C08_a_connection_that_is_closing_is_gone(make_core, open_connection, as
 @pytest.mark.parametrize("method", ["POST", "GET", "DELETE"])
 def test_C15_a_connection_whose_connect_has_not_returned_is_gone(make_core, ask, method):
     core = make_core()
-    connection_id, _ = core.handshake(Handshake(headers=[], query=[], source_ip="198.51.100.7"), 1_000)
+    connection_id, _ = core.handshake(Handshake(headers=[], query=[], source_ip="198.51.100.7"), Moment(1_000, 0.0))
     answer = ask(core, method, connection_id, b"x")
     assert (answer.status, answer.actions) == (410, ())
 
