@@ -18,6 +18,7 @@ from websockets.asyncio.client import connect
 
 from simulator.clock import SystemClock
 from simulator.gateway.server import Gateway
+from simulator.gateway.settings import GatewaySettings
 from simulator.invocation import InvocationResult
 from simulator.stack.model import HttpApi, HttpRoute, Stack, WebSocketApi, WebSocketRoute
 
@@ -274,8 +275,16 @@ async def serve(make_stack, boto3_session) -> AsyncIterator[Callable[..., Any]]:
 
         async def serve(routes: Mapping[str, Mapping[str, Any]] | None = None, **more: Any) -> Served:
             functions = FakeLambda()
+            settings = GatewaySettings(**more.pop("settings", {}))
             stack = more.pop("stack", None) or make_stack(routes, **more)
-            gateway = Gateway(stack, functions, clock=SystemClock(), rng=random.Random(1))
+            gateway = Gateway(
+                stack,
+                functions,
+                clock=SystemClock(),
+                rng=random.Random(1),
+                settings=settings,
+                credentials={"dummy": "dummy"},
+            )
             at_end.push_async_callback(gateway.stop)
             await gateway.start()
             return Served(
