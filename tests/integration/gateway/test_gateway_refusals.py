@@ -121,10 +121,12 @@ async def test_C11_a_callback_to_another_host_is_403(serve):
     served = await serve(OPEN)
     _client, connection_id = await served.client_and_id()
     raw = await served.raw()
-    path = f"/primary/@connections/{connection_id}"
-    raw.send(
-        f"POST {path} HTTP/1.1\r\nHost: other.execute-api.eu-west-1.amazonaws.com\r\nContent-Length: 1\r\n\r\nx".encode()
-    )
+    lines = [
+        f"POST /primary/@connections/{connection_id} HTTP/1.1",
+        "Host: other.execute-api.eu-west-1.amazonaws.com",
+        "Content-Length: 1",
+    ]
+    raw.send(("\r\n".join(lines) + "\r\n\r\nx").encode())
     answer = await raw.answer()
     assert (answer.status, answer["x-amzn-errortype"]) == (403, "ForbiddenException")
 
