@@ -11,8 +11,8 @@ from simulator.endpoints import Endpoints
 from simulator.errors import EnvironmentFailure, InputError
 from simulator.load.stack_view import StackView
 from simulator.vendors.producer import Producer, record_nothing
-from simulator.vendors.update import encode_update
 from simulator.vendors.updates_by_hand import planned_at_once, read_updates, single_update
+from tracker.updates import encode_update
 from tracker.wire import VendorUpdate
 
 

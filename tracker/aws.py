@@ -215,6 +215,17 @@ def dynamodb_record_vendor_update(
     raise ContestedRowError(table_name, update["userId"], RECORD_ATTEMPTS)
 
 
+def ssm_get_secret(name: str) -> str:
+    """Return the value of a SecureString of Systems Manager's Parameter Store, decrypted."""
+    value: str = client("ssm").get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
+    return value
+
+
+def sqs_send_message(queue_url: str, body: str) -> None:
+    """Put one message on a queue; when this returns, SQS has it."""
+    client("sqs").send_message(QueueUrl=queue_url, MessageBody=body)
+
+
 def sqs_delete_message(queue_url: str, receipt_handle: str) -> None:
     """Delete one message from a queue.
 

@@ -8,7 +8,8 @@
     ├── PostFailedError       a frame could not be posted although the configuration is right
     ├── ContestedRowError     other writers kept changing the same vendor row
     ├── InvalidEventError     the function was invoked with an event it is not made for
-    ├── InvalidUpdateError    a queue message is not a vendor update
+    ├── InvalidUpdateError    a queue message, or a vendor's own, is not a vendor update
+    ├── InvalidTokenError     a vendor's token opens nothing
     └── InvalidRequestError   an HTTP request cannot be answered as asked; `status` is what to answer
 """
 
@@ -61,12 +62,20 @@ class InvalidEventError(TrackerError):
 
 
 class InvalidUpdateError(TrackerError):
-    """The body of a queue message is not a vendor update; `field` says where, `problem` says what."""
+    """The body of a message is not a vendor update; `field` says where, `problem` says what."""
 
     def __init__(self, field: str, problem: str) -> None:
         super().__init__(f"{field} {problem}")
         self.field = field
         self.problem = problem
+
+
+class InvalidTokenError(TrackerError):
+    """A vendor's token opens nothing; `reason` is for the log, never for who sent it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the token is {reason}")
+        self.reason = reason
 
 
 class InvalidRequestError(TrackerError):

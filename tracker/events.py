@@ -26,8 +26,31 @@ class WebSocketRequestContext(TypedDict):
     connectedAt: NotRequired[int]
     """Epoch milliseconds."""
     requestId: NotRequired[str]
+    requestTimeEpoch: NotRequired[int]
+    """Epoch milliseconds: when API Gateway took the request."""
+    messageId: NotRequired[str]
+    """On MESSAGE only (E02)."""
+    authorizer: NotRequired[dict[str, str]]
+    """What the authorizer found at the handshake (A05)."""
     domainName: str
     stage: str
+
+
+class AuthorizerEvent(TypedDict):
+    """A REQUEST event: someone asks to open a WebSocket (A04)."""
+
+    methodArn: str
+    multiValueHeaders: NotRequired[dict[str, list[str]] | None]
+    multiValueQueryStringParameters: NotRequired[dict[str, list[str]] | None]
+    requestContext: WebSocketRequestContext
+
+
+class AuthorizerResult(TypedDict):
+    """Who it is, and what it may do (A03)."""
+
+    principalId: str
+    policyDocument: dict[str, Any]
+    context: NotRequired[dict[str, str]]
 
 
 class WebSocketEvent(TypedDict):

@@ -10,16 +10,12 @@ cannot be read; then the whole batch comes back (Q07).
 
 Order: the updates of a batch are sorted by snowflake, and each connection gets them one after the other (M17). Across
 batches a standard queue promises no order; the trigger's MaximumConcurrency keeps that small.
-
-Trigger: route `sendvendor` of the WebSocket API. Event: MESSAGE (E09).
-Result: one frame to the sender that says that clients cannot send updates; nothing is broadcast.
 """
 
 from __future__ import annotations
 
 import time
-from http import HTTPStatus
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -30,14 +26,13 @@ from tracker.fanout.broadcast import broadcast
 from tracker.fanout.endpoint import CallbackEndpoint
 from tracker.fanout.plan import Message, Recipient
 from tracker.logs import MetricUnit, new_metrics, request_log
-from tracker.reply import reply_to_sender
 from tracker.settings import Settings, read_settings
 from tracker.updates import parse_update
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from tracker.events import BatchResponse, Context, ProxyResult, SqsEvent, SqsRecord, WebSocketEvent
+    from tracker.events import BatchResponse, Context, SqsEvent, SqsRecord
     from tracker.fanout.outcome import BroadcastOutcome
     from tracker.logs import RequestLog
     from tracker.wire import VendorUpdate
@@ -57,13 +52,11 @@ MAX_METRIC_VALUES = 100
 """CloudWatch takes no more values of one metric in one EMF line."""
 
 
-def handler(event: SqsEvent | WebSocketEvent, context: Context | None) -> BatchResponse | ProxyResult:
-    """Broadcast a batch of updates, or refuse a client's message."""
-    if "Records" in event:
-        return _broadcast_batch(cast("SqsEvent", event)["Records"], context)
-    if "requestContext" in event:
-        return _refuse(event, context)
-    raise InvalidEventError("send_vendor takes an SQS batch or a WebSocket MESSAGE event; this one is neither")
+def handler(event: SqsEvent, context: Context | None) -> BatchResponse:
+    """Broadcast a batch of updates."""
+    if "Records" not in event:
+        raise InvalidEventError("send_vendor takes an SQS batch; this event is none")
+    return _broadcast_batch(event["Records"], context)
 
 
 class _Deliverable:
@@ -212,20 +205,3 @@ def _measure(
                 latency_ms = max(0.0, now_ms - int(sent_ms))
                 metrics.add_metric("BroadcastLatency", MetricUnit.Milliseconds, latency_ms)
     metrics.flush_metrics()
-
-
-def _refuse(event: WebSocketEvent, context: Context | None) -> ProxyResult:
-    request = event["requestContext"]
-    log = request_log(context, connection_id=request["connectionId"])
-    reached = reply_to_sender(
-        event,
-        context,
-        {
-            "message": "Vendor updates are not accepted from clients: they enter through the vendor queue.",
-            "action": "sendvendor",
-            "connectionId": request["connectionId"],
-            "requestId": request.get("requestId", ""),
-        },
-    )
-    log.info("refused a client's update", reached=reached)
-    return {"statusCode": HTTPStatus.OK}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -44,6 +44,11 @@ class Settings:
     fanout_connections: int
     """`FANOUT_CONNECTIONS`: how many HTTP connections one broadcast may use."""
 
+    token_secrets: str | None = field(default=None, repr=False)
+    """`VENDOR_TOKEN_SECRETS`: what vendor tokens are signed with; see `tracker.token_secrets`."""
+    token_secrets_parameter: str | None = None
+    """`VENDOR_TOKEN_SECRETS_PARAMETER`: the SecureString that holds them instead."""
+
     def require_sqs_url(self) -> str:
         """Return the queue's URL; raises `ConfigurationError` when it is not set."""
         return _require("AWS_SQS_URL", self.sqs_url)
@@ -51,6 +56,10 @@ class Settings:
     def require_websocket_url(self) -> str:
         """Return the WebSocket URL as written; raises `ConfigurationError` when it is not set."""
         return _require("AWS_WEBSOCKET_URL", self.websocket_url)
+
+    def require_token_secrets_parameter(self) -> str:
+        """Return the name of the SecureString; raises `ConfigurationError` when it is not set."""
+        return _require("VENDOR_TOKEN_SECRETS_PARAMETER", self.token_secrets_parameter)
 
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -69,6 +78,8 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         sqs_url=environ.get("AWS_SQS_URL") or None,
         websocket_url=environ.get("AWS_WEBSOCKET_URL") or None,
         fanout_connections=_fanout_connections(environ.get("FANOUT_CONNECTIONS")),
+        token_secrets=environ.get("VENDOR_TOKEN_SECRETS") or None,
+        token_secrets_parameter=environ.get("VENDOR_TOKEN_SECRETS_PARAMETER") or None,
     )
 
 

@@ -7,6 +7,11 @@ from __future__ import annotations
 
 from typing import NotRequired, TypedDict
 
+SNOWFLAKE_EPOCH_MS = 1_288_834_974_657
+"""Epoch milliseconds at which Twitter's ids begin (https://github.com/twitter-archive/snowflake)."""
+SNOWFLAKE_LOW_BITS = 22
+"""Machine and sequence, below the milliseconds."""
+
 
 class Coordinates(TypedDict):
     """WGS 84 degrees: `lat` -90…90, `long` -180…180."""

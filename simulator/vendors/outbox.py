@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from simulator.vendors.update import encode_update
+from tracker.updates import encode_update
 
 if TYPE_CHECKING:
     from random import Random

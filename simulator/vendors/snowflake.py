@@ -6,8 +6,8 @@ the lower 22 bits are machine and sequence; one simulator is one machine, so her
 
 from __future__ import annotations
 
-EPOCH_MS = 1_288_834_974_657
-_LOW_BITS = 22
+from tracker.wire import SNOWFLAKE_EPOCH_MS as EPOCH_MS
+from tracker.wire import SNOWFLAKE_LOW_BITS as _LOW_BITS
 
 
 def snowflake(ms: int, sequence: int) -> str:

@@ -1,8 +1,7 @@
-"""Building a vendor update, and the bytes it travels as."""
+"""Building a vendor update."""
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -52,12 +51,3 @@ def iso_date(at_ms: int) -> str:
     '2023-11-14T22:13:20.000+00:00'
     """
     return (_EPOCH + timedelta(milliseconds=at_ms)).isoformat(timespec="milliseconds")
-
-
-def encode_update(update: VendorUpdate) -> str:
-    """Return the body of the queue message: compact JSON in ASCII, keys in wire order, the same for the same update.
-
-    ASCII, because SQS refuses some characters that JSON allows (control characters, U+FFFE) but never their escapes:
-    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
-    """
-    return json.dumps(update, ensure_ascii=True, separators=(",", ":"), allow_nan=False)

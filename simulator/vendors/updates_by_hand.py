@@ -13,10 +13,10 @@ from simulator.vendors.geodesy import LatLong
 from simulator.vendors.plan import PlannedUpdate
 from simulator.vendors.snowflake import SnowflakeSequence
 from simulator.vendors.text import clean_text
-from simulator.vendors.update import build_update, encode_update
+from simulator.vendors.update import build_update
 from simulator.vendors.vendor import NAME_LIMIT, Vendor, handle_of, image_url_of, vendor_id_of
 from tracker.errors import InvalidUpdateError
-from tracker.updates import parse_update
+from tracker.updates import encode_update, parse_update
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

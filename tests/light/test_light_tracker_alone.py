@@ -5,7 +5,10 @@ import importlib.util
 
 import pytest
 
-MODULES = ["aws", "connect", "default", "disconnect", "get_vendors", "send_vendor", "settings", "wire"]
+MODULES = [
+    "authorize", "aws", "connect", "default", "disconnect", "get_vendors", "publish_vendor", "send_vendor", "settings",
+    "wire",
+]  # fmt: skip
 
 
 def test_the_simulators_dependencies_are_not_here():

@@ -170,6 +170,12 @@ def tls_connections_api(certificate_authority):
 
 
 @pytest.fixture
+def at_once(monkeypatch):
+    """No rests between attempts."""
+    monkeypatch.setattr("tracker.fanout.broadcast.random.uniform", lambda low, high: 0.0)
+
+
+@pytest.fixture
 def environment(monkeypatch):
     for name, value in {
         "AWS_REGION": "us-east-1",
@@ -182,7 +188,7 @@ def environment(monkeypatch):
         monkeypatch.setenv(name, value)
     for name in (
         "AWS_ENDPOINT_URL", "AWS_TABLE_NAME", "AWS_VENDOR_TABLE_NAME", "AWS_SQS_URL", "AWS_WEBSOCKET_URL",
-        "AWS_CA_BUNDLE", "FANOUT_CONNECTIONS",
+        "AWS_CA_BUNDLE", "FANOUT_CONNECTIONS", "VENDOR_TOKEN_SECRETS", "VENDOR_TOKEN_SECRETS_PARAMETER",
     ):  # fmt: skip
         monkeypatch.delenv(name, raising=False)
 

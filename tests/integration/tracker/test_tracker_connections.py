@@ -3,7 +3,7 @@ import json
 import pytest
 
 from tracker import connect, default, disconnect
-from tracker.errors import ConfigurationError, PostForbiddenError
+from tracker.errors import ConfigurationError, PostFailedError, PostForbiddenError
 
 
 def test_connecting_writes_the_row(dynamodb, sample, context, rows):
@@ -83,6 +83,30 @@ def test_nothing_of_what_was_sent_comes_back(viewers, connections_api, sample, c
     first, second = connections_api.posts
     assert first.body == second.body
     assert len(first.body) < 1_000
+
+
+def test_without_the_variable_the_answer_goes_where_the_event_says(
+    environment, tls_connections_api, certificate_authority, sample, context, monkeypatch, tmp_path
+):
+    """(E13)"""
+    bundle = tmp_path / "ca.pem"
+    certificate_authority.cert_pem.write_to_path(str(bundle))
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(bundle))
+    event = sample("websocket_message_default")
+    event["requestContext"]["domainName"] = f"127.0.0.1:{tls_connections_api.port}"
+    assert default.handler(event, context()) == {"statusCode": 200}
+    assert tls_connections_api.posts[0].target.startswith("/primary/@connections/")
+
+
+def test_a_client_that_left_before_the_answer_is_no_error(viewers, connections_api, sample, context):
+    connections_api.fallback = 410
+    assert default.handler(sample("websocket_message_default"), context()) == {"statusCode": 200}
+
+
+def test_an_answer_that_cannot_be_posted_is_an_error(viewers, connections_api, sample, context, at_once):
+    connections_api.fallback = 500
+    with pytest.raises(PostFailedError, match="status 500"):
+        default.handler(sample("websocket_message_default"), context())
 
 
 def test_a_reply_that_is_forbidden_fails_loudly(viewers, connections_api, sample, context):

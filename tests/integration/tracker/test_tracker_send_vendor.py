@@ -10,19 +10,13 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from tracker import send_vendor
-from tracker.errors import ConfigurationError, InvalidEventError, PostFailedError, PostForbiddenError
+from tracker.errors import ConfigurationError, InvalidEventError, PostForbiddenError
 
 NO_FAILURES = {"batchItemFailures": []}
 
 
 def failed(*numbers):
     return {"batchItemFailures": [{"itemIdentifier": f"m{number}"} for number in numbers]}
-
-
-@pytest.fixture
-def at_once(monkeypatch):
-    """No rests between attempts."""
-    monkeypatch.setattr("tracker.fanout.broadcast.random.uniform", lambda low, high: 0.0)
 
 
 def test_every_viewer_gets_every_update_as_it_is(viewers, connections_api, batch, make_update, context):
@@ -365,44 +359,10 @@ def test_a_gateway_that_is_not_there_fails_the_updates(viewers, batch, make_upda
     assert send_vendor.handler(batch(make_update(1)), context()) == failed(0)
 
 
-def test_a_clients_message_is_refused_by_a_frame_to_the_client(viewers, connections_api, sample, context):
-    viewers("somebody-else=")
-    event = sample("websocket_message_sendvendor")
-    assert send_vendor.handler(event, context()) == {"statusCode": 200}
-    (post,) = connections_api.posts
-    assert post.connection_id == event["requestContext"]["connectionId"]
-    frame = json.loads(post.body)
-    assert (frame["action"], frame["requestId"]) == ("sendvendor", event["requestContext"]["requestId"])
-    assert "not accepted" in frame["message"]
-
-
-def test_without_the_variable_the_answer_goes_where_the_event_says(
-    environment, tls_connections_api, certificate_authority, sample, context, monkeypatch, tmp_path
-):
-    """(E13)"""
-    bundle = tmp_path / "ca.pem"
-    certificate_authority.cert_pem.write_to_path(str(bundle))
-    monkeypatch.setenv("AWS_CA_BUNDLE", str(bundle))
-    event = sample("websocket_message_sendvendor")
-    event["requestContext"]["domainName"] = f"127.0.0.1:{tls_connections_api.port}"
-    assert send_vendor.handler(event, context()) == {"statusCode": 200}
-    assert tls_connections_api.posts[0].target.startswith("/primary/@connections/")
-
-
-def test_a_client_that_left_before_the_answer_is_no_error(viewers, connections_api, sample, context):
-    connections_api.fallback = 410
-    assert send_vendor.handler(sample("websocket_message_sendvendor"), context()) == {"statusCode": 200}
-
-
-def test_an_answer_that_cannot_be_posted_is_an_error(viewers, connections_api, sample, context, at_once):
-    connections_api.fallback = 500
-    with pytest.raises(PostFailedError, match="status 500"):
-        send_vendor.handler(sample("websocket_message_sendvendor"), context())
-
-
-def test_an_event_of_neither_kind_is_refused(environment, context):
+@pytest.mark.parametrize("name", ["websocket_message_sendvendor", "websocket_connect"])
+def test_an_event_that_is_no_batch_is_refused(environment, sample, context, name):
     with pytest.raises(InvalidEventError):
-        send_vendor.handler({"detail-type": "Scheduled Event"}, context())
+        send_vendor.handler(sample(name), context())
 
 
 def test_a_batch_is_logged_and_measured(viewers, connections_api, batch, make_update, context, capsys):

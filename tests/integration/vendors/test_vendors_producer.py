@@ -12,9 +12,9 @@ from simulator.vendors.made_plan import made_plan
 from simulator.vendors.outbox import RetryRules
 from simulator.vendors.producer import Producer, ProducerStats, record_nothing
 from simulator.vendors.roster import made_roster
-from simulator.vendors.update import encode_update
 from simulator.vendors.vendors_table import put_vendor_rows, record_in_table
 from tracker import aws
+from tracker.updates import encode_update
 
 START_MS = 1_700_000_000_000
 PATIENCE_S = 20.0

@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from tracker import aws, connect, default, get_vendors, send_vendor
-from tracker.errors import InvalidUpdateError
+from tracker import aws, connect, default, get_vendors, publish_vendor, send_vendor
+from tracker.errors import InvalidEventError, InvalidUpdateError
 from tracker.fanout.endpoint import CallbackEndpoint
 from tracker.fanout.http_client import Answer
 from tracker.fanout.outcome import BroadcastOutcome, Failure, MessageOutcome
@@ -170,11 +170,52 @@ async def test_a_malformed_connection_id_does_not_end_the_broadcast():
     assert outcome.messages[0].complete
 
 
-def test_a_message_on_the_sendvendor_route_does_not_crash_the_function(dynamodb, monkeypatch, sample):
-    frames = []
-    monkeypatch.setattr(send_vendor, "reply_to_sender", lambda event, context, frame: frames.append(frame))
-    assert send_vendor.handler(sample("websocket_message_sendvendor"), None) == {"statusCode": 200}
-    assert frames[0]["action"] == "sendvendor"
+def test_a_message_on_the_sendvendor_route_does_not_crash_the_function(dynamodb, sample):
+    """Nor is it the function behind the queue: see test_tracker_template.py."""
+    event = sample("websocket_message_sendvendor")
+    assert publish_vendor.handler(event, None)["statusCode"] == 200
+    with pytest.raises(InvalidEventError):
+        send_vendor.handler(event, None)
+
+
+@pytest.fixture
+def queued(monkeypatch, dynamodb):
+    """The updates that were put on the queue."""
+    monkeypatch.setenv("AWS_SQS_URL", "https://sqs/q")
+    updates = []
+    monkeypatch.setattr(publish_vendor, "sqs_send_message", lambda url, body: updates.append(json.loads(body)))
+    return updates
+
+
+@pytest.mark.parametrize(
+    ("authorizer", "named", "queued_as"),
+    [
+        pytest.param({"vendorId": "17"}, None, ["17"], id="the vendor"),
+        pytest.param({"vendorId": "17"}, "17", ["17"], id="the vendor naming itself"),
+        pytest.param({"vendorId": "17"}, "18", [], id="a vendor naming another"),
+        pytest.param({"principalId": "viewer"}, "17", [], id="a viewer"),
+        pytest.param(None, "17", [], id="without an authorizer"),
+    ],
+)
+def test_no_client_can_broadcast_but_a_vendor_its_own_position(queued, sample, authorizer, named, queued_as):
+    event = sample("websocket_message_sendvendor")
+    said = {"action": "sendvendor", "lat": 1, "long": 2}
+    event["body"] = json.dumps(said if named is None else {**said, "userId": named})
+    if authorizer is not None:
+        event["requestContext"]["authorizer"] = authorizer
+    answer = json.loads(publish_vendor.handler(event, None)["body"])
+    assert [update["userId"] for update in queued] == queued_as
+    assert answer["status"] == ("accepted" if queued_as else "refused")
+
+
+def test_what_a_client_says_of_itself_authorises_nothing(queued, sample):
+    """Everything a client can write is in `body`."""
+    event = sample("websocket_message_sendvendor")
+    event["body"] = json.dumps(
+        {"action": "sendvendor", "lat": 1, "long": 2, "requestContext": {"authorizer": {"vendorId": "17"}}}
+    )
+    assert json.loads(publish_vendor.handler(event, None)["body"])["status"] == "refused"
+    assert queued == []
 
 
 def test_there_is_a_default_route(dynamodb, monkeypatch, sample):

@@ -67,7 +67,7 @@ def test_the_routes_lead_to_the_handlers(resources):
         "$connect": "tracker.connect.handler",
         "$disconnect": "tracker.disconnect.handler",
         "$default": "tracker.default.handler",
-        "sendvendor": "tracker.send_vendor.handler",
+        "sendvendor": "tracker.publish_vendor.handler",
     }
 
 
@@ -120,6 +120,7 @@ def test_the_alarm_calls_whoever_is_asked_for(source, resources):
         ("DisconnectRole", {"dynamodb:DeleteItem"}),
         ("GetVendorsRole", {"dynamodb:Scan"}),
         ("DefaultRole", {"execute-api:ManageConnections"}),
+        ("PublishVendorRole", {"sqs:SendMessage"}),
         (
             "SendVendorRole",
             {

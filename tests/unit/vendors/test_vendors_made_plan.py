@@ -8,8 +8,8 @@ from simulator.vendors.made_plan import made_plan
 from simulator.vendors.movement_models import MOVEMENT_MODELS
 from simulator.vendors.roster import made_roster
 from simulator.vendors.snowflake import snowflake_ms
-from simulator.vendors.update import encode_update, iso_date
-from tracker.updates import parse_update
+from simulator.vendors.update import iso_date
+from tracker.updates import encode_update, parse_update
 
 START_MS = 1_700_000_000_000
 ROSTER = made_roster(6, seed=1)

@@ -14,9 +14,8 @@ from simulator.vendors.schedule import Schedule, ScheduleRow
 from simulator.vendors.schedule_plan import schedule_plan
 from simulator.vendors.schedule_window import open_spans, vendors_in_window, window
 from simulator.vendors.snowflake import snowflake_ms
-from simulator.vendors.update import encode_update
 from simulator.vendors.vendor import vendor_id_of
-from tracker.updates import parse_update
+from tracker.updates import encode_update, parse_update
 
 START_MS = 1_700_000_000_000
 PIER = LatLong(37.8, -122.4)

@@ -8,9 +8,9 @@ from simulator.vendors.city import SAN_FRANCISCO, Area
 from simulator.vendors.geodesy import LatLong
 from simulator.vendors.snowflake import EPOCH_MS, SnowflakeSequence, snowflake, snowflake_ms
 from simulator.vendors.text import clean_text
-from simulator.vendors.update import build_update, encode_update, iso_date
+from simulator.vendors.update import build_update, iso_date
 from simulator.vendors.vendor import Vendor, handle_of, vendor_id_of, vendor_row
-from tracker.updates import parse_update
+from tracker.updates import encode_update, parse_update
 
 SISIG = Vendor(
     twitter_id="123456789012345678",

@@ -4,10 +4,9 @@ import pytest
 
 from simulator.errors import InputError
 from simulator.vendors.snowflake import snowflake_ms
-from simulator.vendors.update import encode_update
 from simulator.vendors.updates_by_hand import planned_at_once, read_updates, single_update
 from simulator.vendors.vendor import vendor_id_of
-from tracker.updates import parse_update
+from tracker.updates import encode_update, parse_update
 
 AT_MS = 1_700_000_000_000
 WHOLE = single_update("Taco Town", 37.79, -122.4, at_ms=AT_MS - 5, text="whole")
