@@ -12,8 +12,6 @@ from simulator.gateway.websocket_events import clf_time
 from simulator.http11 import Header, HttpRequest
 from simulator.stack.model import HttpRoute
 
-DEFAULT_ROUTE = "$default"
-
 _TEXT_TYPES = (
     "text/",
     "application/json",
@@ -56,7 +54,7 @@ def event_2_0(call: HttpCall) -> dict[str, Any]:
             joined[key] = f"{joined[key]},{value}" if key in joined else value
     event: dict[str, Any] = {
         "version": "2.0",
-        "routeKey": _route_key(call.route),
+        "routeKey": call.route.key,
         "rawPath": call.path,
         "rawQueryString": call.raw_query,
         "headers": joined,
@@ -69,7 +67,7 @@ def event_2_0(call: HttpCall) -> dict[str, Any]:
                 "sourceIp": call.source_ip,
                 "userAgent": joined.get("user-agent", ""),
             },
-            "routeKey": _route_key(call.route),
+            "routeKey": call.route.key,
             "time": clf_time(call.now_ms),
             "timeEpoch": call.now_ms,
         },
@@ -131,7 +129,7 @@ def event_1_0(call: HttpCall) -> dict[str, Any]:
             "protocol": "HTTP/1.1",
             "requestTime": clf_time(call.now_ms),
             "requestTimeEpoch": call.now_ms,
-            "resourceId": _route_key(call.route),
+            "resourceId": call.route.key,
             "resourcePath": resource,
         },
         "pathParameters": call.parameters or None,
@@ -139,10 +137,6 @@ def event_1_0(call: HttpCall) -> dict[str, Any]:
         "body": body,
         "isBase64Encoded": encoded,
     }
-
-
-def _route_key(route: HttpRoute) -> str:
-    return DEFAULT_ROUTE if route.path == DEFAULT_ROUTE else f"{route.method} {route.path}"
 
 
 def _encode_body(request: HttpRequest) -> tuple[str, bool]:

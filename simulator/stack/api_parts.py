@@ -1,8 +1,7 @@
-"""The loose parts of APIs (integrations, routes, stages, route responses), gathered for the API they belong to."""
+"""The loose parts of APIs (integrations, routes, stages, authorizers …), gathered for the API they belong to."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -11,16 +10,12 @@ from simulator.stack.intrinsics import Resolver
 from simulator.stack.names import StackReferences
 from simulator.stack.place import Place
 from simulator.stack.resources import Properties, Resource
+from simulator.stack.stages import Stage, build_stage
 
-_STAGE_NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """The one stage of an API."""
-
-    name: str
-    variables: Mapping[str, str]
+MAX_ROUTES = 300
+"""Per API (L15)."""
+_RESERVED_PATHS = ("ping", "sping")
+_KINDS = frozenset({"Route", "Integration", "Stage", "RouteResponse", "Authorizer", "Model"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +37,9 @@ class ApiParts:
     replying_routes: set[str] = field(default_factory=set)
     """Ids of routes with a route response."""
     stages: list[Properties] = field(default_factory=list)
+    authorizers: dict[str, Properties] = field(default_factory=dict)
+    """By authorizer id."""
+    models: list[Properties] = field(default_factory=list)
 
 
 class ApiAssembly:
@@ -57,7 +55,9 @@ class ApiAssembly:
         self._integrations: dict[str, Properties] = {}
         for resource in resources.values():
             kind = resource.type.removeprefix("AWS::ApiGatewayV2::")
-            if kind not in ("Route", "Integration", "Stage", "RouteResponse") or kind == resource.type:
+            if kind == "ApiMapping":
+                _refuse_reserved_path(resource.properties(resolver))
+            if kind not in _KINDS or kind == resource.type:
                 continue
             properties = resource.properties(resolver)
             parts = self._parts_of(properties)
@@ -68,22 +68,22 @@ class ApiAssembly:
                 self._integrations[names.physical_id(resource)] = properties
             elif kind == "Stage":
                 parts.stages.append(properties)
+            elif kind == "Authorizer":
+                parts.authorizers[names.physical_id(resource)] = properties
+            elif kind == "Model":
+                parts.models.append(properties)
             else:
                 parts.replying_routes.add(properties.required("RouteId"))
 
-    def stage(self, api_id: str, place: Place, *, allow_default: bool) -> Stage:
-        """The one stage of an API. None, or several, is refused."""
+    def stage(self, api_id: str, place: Place, route_keys: frozenset[str], *, allow_default: bool) -> Stage:
+        """The one stage of an API that has these route keys. None, or several, is refused."""
         stages = self.parts[api_id].stages
         if len(stages) != 1:
             what = "has no stage, so no client could reach it; add an AWS::ApiGatewayV2::Stage"
             if stages:
                 what = f"has {len(stages)} stages and the simulator runs one; leave one"
             raise place.error(f"{what}.")
-        name = stages[0].required("StageName")
-        if not _STAGE_NAME.fullmatch(name) and not (allow_default and name == "$default"):
-            raise stages[0].error("StageName", f"'{name}' must be letters, digits, hyphens and underscores.")
-        variables = stages[0].mapping("StageVariables")
-        return Stage(name, {key: str(value) for key, value in variables.items()})
+        return build_stage(stages[0], route_keys, allow_default=allow_default)
 
     def integration(self, route: Properties, functions: FunctionIndex, *, max_timeout_ms: int) -> Integration:
         """What the route's Target stands for. Anything but a Lambda function of this stack is refused."""
@@ -117,13 +117,16 @@ class ApiAssembly:
         return self.parts[api_id]
 
 
-def refuse_authorization(route: Properties) -> None:
-    """A route that asks who the caller is cannot run here: skipping the question would let everybody in."""
-    kind = route.text("AuthorizationType", "NONE")
-    if kind != "NONE":
-        raise route.error(
-            "AuthorizationType",
-            f"'{kind}' is not simulated and everybody would be let in; set it to NONE to run here.",
-        )
-    if route.flag("ApiKeyRequired"):
-        raise route.error("ApiKeyRequired", "API keys are not simulated and everybody would be let in; remove it.")
+def check_route_count(count: int, place: Place) -> None:
+    """Refuse an API without routes, or with more than AWS allows (L15)."""
+    if not count:
+        raise place.error("has no routes; add at least one.")
+    if count > MAX_ROUTES:
+        raise place.error(f"has {count} routes and AWS allows {MAX_ROUTES}; split it.")
+
+
+def _refuse_reserved_path(mapping: Properties) -> None:
+    """A custom domain's own health checks answer on these paths (L15)."""
+    key = mapping.text("ApiMappingKey")
+    if key.split("/")[0] in _RESERVED_PATHS:
+        raise mapping.error("ApiMappingKey", f"'{key}' is reserved on custom domains; choose another path.")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
-from simulator.stack.api_parts import ApiAssembly, refuse_authorization
+from simulator.stack.api_parts import ApiAssembly, check_route_count
+from simulator.stack.authorizers import build_authorizer, openapi_authorizers, operation_authorizer, route_authorizer
 from simulator.stack.functions import FunctionIndex
-from simulator.stack.model import Cors, HttpApi, HttpRoute
+from simulator.stack.model import Authorizer, Cors, HttpApi, HttpRoute
 from simulator.stack.names import StackReferences
 from simulator.stack.place import Place
 from simulator.stack.resources import Properties, Resource
@@ -32,24 +34,26 @@ def build_http_api(
     assembly: ApiAssembly,
     functions: FunctionIndex,
 ) -> HttpApi:
-    """One HTTP API. Raises `InputError` for authorizers, integrations that are not Lambda, and doubled routes."""
+    """One HTTP API. Raises `InputError` for integrations that are not Lambda, doubled routes, and JWT and the like."""
     api_id = names.api_id(resource)
     body = properties.mapping("Body")
-    routes = _body_routes(body, properties.place.at("Body"), functions)
-    for route in assembly.parts[api_id].routes:
-        refuse_authorization(route)
-        method, path = _route_key(route.required("RouteKey"), route.place.at("RouteKey"))
-        integration = assembly.integration(route, functions, max_timeout_ms=_MAX_TIMEOUT_MS)
-        payload_format = _payload_format(integration.payload_format, route.place)
-        routes.append(HttpRoute(method, path, integration.function, payload_format, integration.timeout_ms))
-    seen: set[tuple[str, str]] = set()
-    for http_route in routes:
-        if (http_route.method, http_route.path) in seen:
-            raise resource.place.error(f"has the route '{http_route.method} {http_route.path}' twice; remove one.")
-        seen.add((http_route.method, http_route.path))
-    if not routes:
-        raise resource.place.error("has no routes; add at least one.")
-    stage = assembly.stage(api_id, resource.place, allow_default=True)
+    parts = assembly.parts[api_id]
+    if parts.models:
+        raise parts.models[0].error(
+            "ApiId", "is an HTTP API, and models are for WebSocket APIs only; remove the model."
+        )
+    routes = [*_body_routes(body, properties.place.at("Body"), functions)]
+    authorizers = {
+        authorizer_id: build_authorizer(each, functions, "HTTP") for authorizer_id, each in parts.authorizers.items()
+    }
+    routes += [_route(route, assembly, authorizers, functions) for route in parts.routes]
+    seen: set[str] = set()
+    for route in routes:
+        if route.key in seen:
+            raise resource.place.error(f"has the route '{route.key}' twice; remove one.")
+        seen.add(route.key)
+    check_route_count(len(routes), resource.place)
+    stage = assembly.stage(api_id, resource.place, frozenset(seen), allow_default=True)
     info = body.get("info")
     title = str(info.get("title", "")) if isinstance(info, Mapping) else ""
     return HttpApi(
@@ -57,9 +61,30 @@ def build_http_api(
         api_id=api_id,
         name=properties.text("Name") or title or resource.logical_id,
         stage=stage.name,
-        routes=tuple(routes),
+        routes=tuple(replace(route, throttle=stage.route_throttles.get(route.key)) for route in routes),
         cors=_cors(properties, body),
         stage_variables=stage.variables,
+        throttle=stage.throttle,
+    )
+
+
+def _route(
+    properties: Properties, assembly: ApiAssembly, authorizers: Mapping[str, Authorizer], functions: FunctionIndex
+) -> HttpRoute:
+    """One route resource."""
+    for name in ("RequestModels", "ModelSelectionExpression", "RouteResponseSelectionExpression"):
+        if properties.value(name) is not None:
+            raise properties.error(name, "is for WebSocket APIs only; remove it.")
+    key = properties.required("RouteKey")
+    method, path = _route_key(key, properties.place.at("RouteKey"))
+    integration = assembly.integration(properties, functions, max_timeout_ms=_MAX_TIMEOUT_MS)
+    return HttpRoute(
+        method=method,
+        path=path,
+        function=integration.function,
+        payload_format=_payload_format(integration.payload_format, properties.place),
+        timeout_ms=integration.timeout_ms,
+        authorizer=route_authorizer(properties, authorizers, key, "HTTP"),
     )
 
 
@@ -81,7 +106,7 @@ def _payload_format(text: str, place: Place) -> Literal["1.0", "2.0"]:
 
 
 def _body_routes(body: Mapping[str, Any], place: Place, functions: FunctionIndex) -> list[HttpRoute]:
-    _refuse_security(body, place)
+    authorizers = openapi_authorizers(body, place, functions)
     paths = body.get("paths") or {}
     if not isinstance(paths, Mapping):
         raise place.at("paths").error("must be a mapping of paths.")
@@ -98,21 +123,14 @@ def _body_routes(body: Mapping[str, Any], place: Place, functions: FunctionIndex
                 raise here.at(name).error("is not a method.")
             if path != _DEFAULT and not path.startswith("/"):
                 raise here.error("must start with '/'.")
-            routes.append(_operation_route(method, path, operation, here.at(name), functions))
+            route = _operation_route(method, path, operation, here.at(name), functions)
+            routes.append(replace(route, authorizer=operation_authorizer(body, operation, authorizers, here.at(name))))
     return routes
-
-
-def _refuse_security(holder: Mapping[str, Any], place: Place) -> None:
-    if holder.get("security"):
-        raise place.at("security").error(
-            "authorizers are not simulated and everybody would be let in; remove it to run here."
-        )
 
 
 def _operation_route(
     method: str, path: str, operation: Mapping[str, Any], place: Place, functions: FunctionIndex
 ) -> HttpRoute:
-    _refuse_security(operation, place)
     integration = operation.get(_INTEGRATION)
     here = place.at(_INTEGRATION)
     if not isinstance(integration, Mapping):

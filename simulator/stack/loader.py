@@ -178,9 +178,8 @@ class _Assembly:
         triggers: list[Trigger] = []
         wired: set[tuple[str, str]] = set()
         for resource in self._of_type("AWS::Lambda::EventSourceMapping"):
-            built = build_trigger(resource, resource.properties(self._resolver), index, by_arn)
-            if isinstance(built, str):
-                self._warnings.append(built)
+            built = build_trigger(resource, resource.properties(self._resolver), index, by_arn, self._warnings)
+            if built is None:
                 continue
             if (built.queue, built.function) in wired:
                 raise resource.place.error(f"maps {built.queue} to {built.function} a second time; remove one mapping.")

@@ -143,6 +143,11 @@ class HttpRoute:
     throttle: Throttle | None = None
     """Of this route alone; its unset values are the stage's."""
 
+    @property
+    def key(self) -> str:
+        """`GET /vendors`, or `$default`: what the template, the events and the route settings call it."""
+        return self.path if self.path == "$default" else f"{self.method} {self.path}"
+
 
 @dataclass(frozen=True, slots=True)
 class Cors:

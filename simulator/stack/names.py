@@ -81,7 +81,9 @@ class StackReferences:
         others: dict[tuple[str, str], Callable[[Resource], str]] = {
             ("AWS::ApiGatewayV2::Api", "ApiId"): self.api_id,
             ("AWS::ApiGatewayV2::Api", "ApiEndpoint"): self._api_endpoint,
+            ("AWS::ApiGatewayV2::Authorizer", "AuthorizerId"): self.physical_id,
             ("AWS::ApiGatewayV2::Integration", "IntegrationId"): self.physical_id,
+            ("AWS::ApiGatewayV2::Model", "ModelId"): self.physical_id,
             ("AWS::ApiGatewayV2::Route", "RouteId"): self.physical_id,
             ("AWS::Lambda::Alias", "AliasArn"): lambda alias: str(self.ref(alias.logical_id, place)),
             ("AWS::Lambda::Version", "FunctionArn"): lambda version: str(self.ref(version.logical_id, place)),

@@ -19,6 +19,8 @@ class Support:
     simulated: frozenset[str]
     nothing_to_simulate: frozenset[str] = frozenset()
     no_effect_here: frozenset[str] = frozenset()
+    no_effect_inside: frozenset[tuple[str, ...]] = frozenset()
+    """The same of what stands deeper: path from the property down; `*` is any name."""
     missed: Mapping[str, str] = field(default_factory=dict)
     """Property to what its absence means."""
     refused: Mapping[str, str] = field(default_factory=dict)
@@ -30,6 +32,8 @@ class Support:
 
 
 _DESCRIPTION = frozenset({"Description", "Tags"})
+_OBSERVATION = ("DataTraceEnabled", "DetailedMetricsEnabled", "LoggingLevel")
+"""Route settings about metrics and logs."""
 _REWRITING = frozenset(
     {"ContentHandlingStrategy", "IntegrationSubtype", "RequestParameters", "RequestTemplates", "ResponseParameters"}
     | {"TemplateSelectionExpression", "ConnectionId", "TlsConfig"}
@@ -83,22 +87,18 @@ SUPPORT: Mapping[str, Support] = {
     "AWS::Lambda::EventSourceMapping": Support(
         simulated=frozenset(
             {"EventSourceArn", "FunctionName", "BatchSize", "MaximumBatchingWindowInSeconds", "Enabled"}
-            | {"FunctionResponseTypes", "ScalingConfig"}
+            | {"FunctionResponseTypes", "ScalingConfig", "FilterCriteria", "ProvisionedPollerConfig"}
         ),
         nothing_to_simulate=_DESCRIPTION,
         no_effect_here=frozenset({"KmsKeyArn", "MetricsConfig", "LoggingConfig"}),
-        missed={"ProvisionedPollerConfig": "the queue is polled as without provisioned pollers."},
-        refused={
-            "FilterCriteria": "filters are not simulated and the handler would get messages it must not see; remove it."
-        },
     ),
     "AWS::ApiGatewayV2::Api": Support(
         simulated=frozenset(
             {"Name", "ProtocolType", "RouteSelectionExpression", "Body", "CorsConfiguration", "IpAddressType"}
         ),
         nothing_to_simulate=_DESCRIPTION | {"Version", "FailOnWarnings", "BasePath"},
-        no_effect_here=frozenset({"DisableExecuteApiEndpoint"}),
-        missed={"DisableSchemaValidation": "request models are not validated."},
+        # DisableSchemaValidation lets AWS deploy a model that is no schema; here it would fail at the first message.
+        no_effect_here=frozenset({"DisableExecuteApiEndpoint", "DisableSchemaValidation"}),
         refused={
             "ApiKeySelectionExpression": "API keys are not simulated and everybody would be let in; remove it.",
             "BodyS3Location": "a definition in S3 cannot be read here; put it into the template as Body.",
@@ -109,18 +109,25 @@ SUPPORT: Mapping[str, Support] = {
     ),
     "AWS::ApiGatewayV2::Route": Support(
         simulated=frozenset(
-            {"ApiId", "RouteKey", "Target", "RouteResponseSelectionExpression", "AuthorizationType", "ApiKeyRequired"}
+            {"ApiId", "RouteKey", "Target", "RouteResponseSelectionExpression", "AuthorizationType", "AuthorizerId"}
+            | {"ApiKeyRequired", "RequestModels", "ModelSelectionExpression"}
         ),
         nothing_to_simulate=frozenset({"OperationName"}),
-        missed={
-            "RequestModels": "messages are not validated against models.",
-            "ModelSelectionExpression": "messages are not validated against models.",
-            "RequestParameters": "required request parameters are not checked.",
-        },
+        missed={"RequestParameters": "required request parameters are not checked."},
         refused={
-            "AuthorizerId": "authorizers are not simulated and everybody would be let in; remove it to run here.",
-            "AuthorizationScopes": "authorizers are not simulated and everybody would be let in; remove it.",
+            "AuthorizationScopes": "JWT authorizers are not simulated and everybody would be let in; remove it.",
         },
+    ),
+    "AWS::ApiGatewayV2::Authorizer": Support(
+        simulated=frozenset(
+            {"ApiId", "AuthorizerType", "AuthorizerUri", "AuthorizerPayloadFormatVersion", "EnableSimpleResponses"}
+            | {"AuthorizerResultTtlInSeconds", "IdentitySource", "JwtConfiguration", "Name"}
+        ),
+        nothing_to_simulate=frozenset({"AuthorizerCredentialsArn", "IdentityValidationExpression"}),
+    ),
+    "AWS::ApiGatewayV2::Model": Support(
+        simulated=frozenset({"ApiId", "ContentType", "Name", "Schema"}),
+        nothing_to_simulate=_DESCRIPTION,
     ),
     "AWS::ApiGatewayV2::Integration": Support(
         simulated=frozenset(
@@ -130,13 +137,13 @@ SUPPORT: Mapping[str, Support] = {
         refused=dict.fromkeys(_REWRITING, "rewriting events on their way is not simulated; remove it to run here."),
     ),
     "AWS::ApiGatewayV2::Stage": Support(
-        simulated=frozenset({"ApiId", "StageName", "StageVariables"}),
+        simulated=frozenset({"ApiId", "StageName", "StageVariables", "DefaultRouteSettings", "RouteSettings"}),
         nothing_to_simulate=_DESCRIPTION | {"AutoDeploy", "DeploymentId"},
         no_effect_here=frozenset({"AccessLogSettings", "AccessPolicyId"}),
-        missed={
-            "DefaultRouteSettings": "throttling and detailed metrics of the stage are not simulated.",
-            "RouteSettings": "throttling and detailed metrics of the stage are not simulated.",
-        },
+        no_effect_inside=frozenset(
+            {("DefaultRouteSettings", name) for name in _OBSERVATION}
+            | {("RouteSettings", "*", name) for name in _OBSERVATION}
+        ),
         refused={"ClientCertificateId": "client certificates are not simulated; remove it."},
     ),
     "AWS::ApiGatewayV2::RouteResponse": Support(
@@ -180,9 +187,6 @@ INERT: Mapping[str, str] = {
 """Types that do nothing a handler or a client could see, with the name they have in the gathered sentence."""
 
 REFUSED_TYPES: Mapping[str, str] = {
-    "AWS::ApiGatewayV2::Authorizer": (
-        "authorizers are not simulated and everybody would be let in; remove it, and what uses it, to run here."
-    ),
     "AWS::CloudFormation::Stack": "nested stacks are not simulated; give the nested template itself.",
     "AWS::CloudFormation::Macro": "macros are not simulated; write their result out.",
 }

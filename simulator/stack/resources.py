@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,10 +58,23 @@ class Properties:
             return None
         try:
             number = int(value) if not isinstance(value, bool | dict | list) and float(value) == int(value) else None
-        except ValueError:
+        except (ValueError, OverflowError):
             number = None
         if number is None or not low <= number <= high:
             raise self.error(name, f"must be a whole number from {low} to {high}, and is {value!r}.")
+        return number
+
+    def optional_number(self, name: str, low: float) -> float | None:
+        """A finite number of at least `low`, given as one or as digits; None when absent."""
+        value = self.value(name)
+        if value is None:
+            return None
+        try:
+            number = math.nan if isinstance(value, bool | dict | list) else float(value)
+        except ValueError:
+            number = math.nan
+        if not low <= number < math.inf:
+            raise self.error(name, f"must be a number of at least {low:g}, and is {value!r}.")
         return number
 
     def flag(self, name: str, *, default: bool = False) -> bool:
@@ -192,4 +206,16 @@ def _property_warnings(resource: Resource, without_effect: set[str]) -> list[str
             if meant:
                 raise here.error(f"is not a property of {resource.type}; did you mean {meant[0]}?")
             warnings.append(here.sentence(f"is not a property of {resource.type} that the simulator knows; ignored."))
+    kind = resource.type.removeprefix("AWS::")
+    for path in support.no_effect_inside:
+        without_effect.update(f"{kind}.{'.'.join(path)}" for _ in _found(resource.raw, path))
     return warnings
+
+
+def _found(raw: Any, path: tuple[str, ...]) -> Iterator[Any]:
+    """Whatever stands at a path of literal mappings, `*` being any name."""
+    if not path:
+        yield raw
+    elif isinstance(raw, Mapping):
+        for name in raw if path[0] == "*" else {path[0]} & set(raw):
+            yield from _found(raw[name], path[1:])

@@ -390,7 +390,6 @@ def table(**properties: Any) -> dict[str, Any]:
             id="attribute-type",
         ),
         pytest.param(table(ImportSourceSpecification={}), "importing from S3 is not simulated", id="import"),
-        pytest.param({"Type": "AWS::ApiGatewayV2::Authorizer"}, "everybody would be let in", id="authorizer"),
         pytest.param({"Type": "AWS::CloudFormation::Stack"}, "nested stacks are not simulated", id="nested"),
         pytest.param({"Properties": {}}, "must be a mapping with a Type", id="no-type"),
         pytest.param([], "must be a mapping with a Type", id="a-list"),
@@ -447,8 +446,32 @@ def test_refused_function(load: Load, make_function: Callable[..., Any], propert
     assert said in str(refusal.value)
 
 
-def test_a_variable_of_our_own_that_begins_with_aws_is_allowed(load: Load, make_function: Callable[..., Any]) -> None:
-    """(F05): only the names on Lambda's closed list are reserved."""
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("_HANDLER", "_X_AMZN_TRACE_ID", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_EXECUTION_ENV"),
+        *("AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_VERSION", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"),
+        *("AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME"),
+        *("AWS_LAMBDA_RUNTIME_API", "AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+        *("AWS_SESSION_TOKEN", "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR"),
+    ],
+)
+def test_F05_reserved_names_are_refused(load: Load, make_function: Callable[..., Any], name: str) -> None:
+    with pytest.raises(InputError, match=f"Variables.{name}: is set by Lambda itself"):
+        load({"F": make_function(Environment={"Variables": {name: "x"}})})
+
+
+def test_F05_variables_take_4_kb_together(load: Load, make_function: Callable[..., Any]) -> None:
+    variables = {"A": "x" * 4_000, "B": "é" * 47}
+    assert load({"F": make_function(Environment={"Variables": variables})}).functions[0].environment == variables
+    with pytest.raises(InputError, match="take 4097 bytes and Lambda allows 4096"):
+        load({"F": make_function(Environment={"Variables": {**variables, "C": ""}})})
+
+
+def test_F05_a_variable_of_our_own_that_begins_with_aws_is_allowed(
+    load: Load, make_function: Callable[..., Any]
+) -> None:
+    """Only the names on Lambda's closed list are reserved (inferred)."""
     stack = load({"F": make_function(Environment={"Variables": {"AWS_TABLE_NAME": "t"}})})
     assert stack.functions[0].environment == {"AWS_TABLE_NAME": "t"}
 
@@ -480,7 +503,38 @@ def test_a_variable_of_our_own_that_begins_with_aws_is_allowed(load: Load, make_
         pytest.param(
             "M", {"FunctionResponseTypes": ["All"]}, "can only be ReportBatchItemFailures", id="response-type"
         ),
-        pytest.param("M", {"FilterCriteria": {"Filters": []}}, "filters are not simulated", id="Q23-filter"),
+        pytest.param("M", {"FilterCriteria": {"Filters": [{"Pattern": "{"}]}}, "it is not JSON", id="Q23-json"),
+        pytest.param("M", {"FilterCriteria": {"Filters": [{"Pattern": "[" * 3000}]}}, "it is not JSON", id="Q23-depth"),
+        pytest.param("M", {"FilterCriteria": {"Filters": [{"Pattern": "7"}]}}, "$ must be an object", id="Q23-object"),
+        pytest.param("M", {"FilterCriteria": {"Filters": [{}]}}, "Filters.0.Pattern: must be a text", id="Q23-none"),
+        pytest.param("M", {"FilterCriteria": {"Filters": ["{}"]}}, "Filters.0.Pattern: must be a text", id="Q23-text"),
+        pytest.param(
+            "M",
+            {"FilterCriteria": {"Filters": [{"Pattern": '{"body": {"a": [1]}}' + " " * 4_096}]}},
+            "has 4116 characters",
+            id="Q23-long",
+        ),
+        pytest.param(
+            "M",
+            {"FilterCriteria": {"Filters": [{"Pattern": '{"a": [1]}'}] * 6}},
+            "are 6 and Lambda allows 5",
+            id="Q23-six",
+        ),
+        pytest.param(
+            "M", {"ProvisionedPollerConfig": {"MinimumPollers": 1}}, "from 2 to 10000", id="Q16-fewest-pollers"
+        ),
+        pytest.param(
+            "M", {"ProvisionedPollerConfig": {"MaximumPollers": 10_001}}, "from 2 to 10000", id="Q16-most-pollers"
+        ),
+        pytest.param(
+            "M", {"ProvisionedPollerConfig": {"MinimumPollers": 201}}, "is 201, more than the 200", id="Q16-minimum"
+        ),
+        pytest.param(
+            "M",
+            {"ProvisionedPollerConfig": {"MinimumPollers": 2}, "ScalingConfig": {"MaximumConcurrency": 2}},
+            "exclude each other",
+            id="Q16-exclusive",
+        ),
         pytest.param("M", {"BatchSyze": 1}, "did you mean BatchSize?", id="misspelt"),
     ],
 )
@@ -519,6 +573,44 @@ def test_lambdas_and_queues_defaults_are_what_the_visibility_check_compares(
     assert load(changed(changed(trigger_resources, "Q", VisibilityTimeout=3), "F", Timeout=None)).triggers
 
 
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        pytest.param({"MinimumPollers": 5}, (5, 200), id="maximum-by-default"),
+        pytest.param({"MaximumPollers": 3}, (2, 3), id="minimum-by-default"),
+        pytest.param({"MinimumPollers": 10_000, "MaximumPollers": "10000"}, (10_000, 10_000), id="most"),
+        pytest.param({}, None, id="nothing-said"),
+    ],
+)
+def test_Q16_provisioned_pollers(
+    load: Load, trigger_resources: Resources, config: dict[str, Any], expected: tuple[int, int] | None
+) -> None:
+    (trigger,) = load(changed(trigger_resources, "M", ProvisionedPollerConfig=config)).triggers
+    assert trigger.provisioned_pollers == expected
+
+
+def test_Q16_more_concurrency_than_the_function_has_reserved_is_told(load: Load, trigger_resources: Resources) -> None:
+    resources = changed(trigger_resources, "F", ReservedConcurrentExecutions=3)
+    assert load(changed(resources, "M", ScalingConfig={"MaximumConcurrency": 3})).warnings == ()
+    (warning,) = load(changed(resources, "M", ScalingConfig={"MaximumConcurrency": 4})).warnings
+    assert "resource M, property ScalingConfig: MaximumConcurrency 4 is more than the 3 that F has reserved" in warning
+
+
+def test_Q23_filters_are_read_in_their_order(load: Load, trigger_resources: Resources) -> None:
+    patterns = ['{"body": {"kind": ["move"]}}', '{"messageAttributes": {"source": {"stringValue": [{"prefix": "f"}]}}}']
+    criteria = {"Filters": [{"Pattern": pattern} for pattern in patterns]}
+    (trigger,) = load(changed(trigger_resources, "M", FilterCriteria=criteria)).triggers
+    assert trigger.filters == (
+        {"body": {"kind": ["move"]}},
+        {"messageAttributes": {"source": {"stringValue": [{"prefix": "f"}]}}},
+    )
+
+
+@pytest.mark.parametrize("criteria", [{}, {"Filters": []}])
+def test_Q23_no_filters(load: Load, trigger_resources: Resources, criteria: dict[str, Any]) -> None:
+    assert load(changed(trigger_resources, "M", FilterCriteria=criteria)).triggers[0].filters == ()
+
+
 def test_the_same_pair_is_not_mapped_twice(load: Load, trigger_resources: Resources) -> None:
     with pytest.raises(InputError, match="a second time"):
         load({**trigger_resources, "M2": trigger_resources["M"]})
@@ -530,9 +622,8 @@ AUTHORIZED = "everybody would be let in"
 @pytest.mark.parametrize(
     ("logical_id", "properties", "said"),
     [
-        pytest.param("R", {"AuthorizationType": "CUSTOM"}, AUTHORIZED, id="authorizer"),
         pytest.param("R", {"AuthorizationType": "AWS_IAM"}, AUTHORIZED, id="iam"),
-        pytest.param("R", {"AuthorizerId": "x"}, AUTHORIZED, id="authorizer-id"),
+        pytest.param("R", {"AuthorizationScopes": ["a"]}, AUTHORIZED, id="scopes"),
         pytest.param("R", {"ApiKeyRequired": True}, AUTHORIZED, id="api-key"),
         pytest.param("R", {"Target": None}, "property Target: is missing", id="no-target"),
         pytest.param("R", {"Target": "integrations/x"}, "is not an integration of this template", id="other-target"),
@@ -541,10 +632,12 @@ AUTHORIZED = "everybody would be let in"
         pytest.param("I", {"IntegrationType": "HTTP_PROXY"}, "'HTTP_PROXY' is not simulated", id="http"),
         pytest.param("I", {"IntegrationType": "AWS"}, "use AWS_PROXY", id="mapping-templates"),
         pytest.param("I", {"IntegrationUri": "https://example.org"}, "is not a function of this template", id="uri"),
-        pytest.param("I", {"TimeoutInMillis": 29_001}, "from 50 to 29000", id="timeout"),
+        pytest.param("I", {"TimeoutInMillis": 29_001}, "from 50 to 29000", id="L12-longest"),
+        pytest.param("I", {"TimeoutInMillis": 49}, "from 50 to 29000", id="L12-shortest"),
         pytest.param("I", {"RequestTemplates": {}}, "rewriting events", id="templates"),
-        pytest.param("S", {"StageName": "a/b"}, "property StageName", id="stage-name"),
-        pytest.param("S", {"StageName": "$default"}, "property StageName", id="default-stage-is-for-http"),
+        pytest.param("S", {"StageName": "a/b"}, "property StageName", id="L15-stage-name"),
+        pytest.param("S", {"StageName": "a" * 129}, "property StageName", id="L15-stage-name-too-long"),
+        pytest.param("S", {"StageName": "$default"}, "property StageName", id="L15-default-stage-is-for-http"),
         pytest.param(
             "Ws", {"RouteSelectionExpression": None}, "RouteSelectionExpression: is missing", id="no-selection"
         ),
@@ -602,6 +695,35 @@ def test_routes_and_stages_that_stand_twice_or_are_missing(
         load({**http_resources, "R2": http_resources["R"]})
     with pytest.raises(InputError, match="resource Web: has no routes"):
         load({key: value for key, value in http_resources.items() if key != "R"})
+
+
+def test_L15_an_api_has_300_routes_at_most(
+    load: Load, websocket_resources: Resources, http_resources: Resources
+) -> None:
+    def with_routes(resources: Resources, key: str, count: int) -> Resources:
+        more = {f"R{number}": changed(resources, "R", RouteKey=f"{key}{number}")["R"] for number in range(count - 1)}
+        return {**resources, **more}
+
+    assert len(load(with_routes(websocket_resources, "move", 300)).websocket_apis[0].routes) == 300
+    with pytest.raises(InputError, match="resource Ws: has 301 routes and AWS allows 300"):
+        load(with_routes(websocket_resources, "move", 301))
+    assert len(load(with_routes(http_resources, "GET /", 300)).http_apis[0].routes) == 300
+    with pytest.raises(InputError, match="resource Web: has 301 routes and AWS allows 300"):
+        load(with_routes(http_resources, "GET /", 301))
+
+
+@pytest.mark.parametrize("key", ["ping", "sping", "ping/deeper"])
+def test_L15_health_check_paths_are_reserved_on_custom_domains(
+    load: Load, websocket_resources: Resources, key: str
+) -> None:
+    def mapped(path: str) -> Resources:
+        properties = {"ApiId": {"Ref": "Ws"}, "DomainName": "example.org", "Stage": "primary", "ApiMappingKey": path}
+        return {**websocket_resources, "Map": {"Type": "AWS::ApiGatewayV2::ApiMapping", "Properties": properties}}
+
+    with pytest.raises(InputError, match=f"resource Map, property ApiMappingKey: '{key}' is reserved"):
+        load(mapped(key))
+    (warning,) = load(mapped("pings")).warnings
+    assert "AWS::ApiGatewayV2::ApiMapping is not simulated" in warning
 
 
 def test_names_are_unique(load: Load) -> None:
