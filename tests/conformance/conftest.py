@@ -77,11 +77,14 @@ def stacks(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture(scope="session")
-def target(pytestconfig: pytest.Config, request: pytest.FixtureRequest) -> Target:
+def target(pytestconfig: pytest.Config, request: pytest.FixtureRequest) -> Iterator[Target]:
     """The probe under test: the one of --target-file, else one that is started for the session."""
-    if pytestconfig.option.target_file is not None:
-        return from_file(pytestconfig.option.target_file)
-    return request.getfixturevalue("stacks").get().target
+    if pytestconfig.option.target_file is None:
+        yield request.getfixturevalue("stacks").get().target
+        return
+    deployed = from_file(pytestconfig.option.target_file)
+    yield deployed
+    deployed.close()
 
 
 @pytest.fixture

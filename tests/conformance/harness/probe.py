@@ -123,9 +123,9 @@ class Probe:
             return error.response
         raise AssertionError(f"the handshake was answered with {client.response.status_code}")  # type: ignore[union-attr]
 
-    def wire(self, api: str = "Sockets", **options: Any) -> Wire:
-        """A plain socket to an API's port, closed when the test ends."""
-        return self._at_end.enter_context(Wire(self.target.urls[api], self.target.patience_s, **options))
+    def wire(self, api: str = "Sockets", *, url: str | None = None, **options: Any) -> Wire:
+        """A plain socket to an API's port (or to exactly `url`), closed when the test ends."""
+        return self._at_end.enter_context(Wire(url or self.target.urls[api], self.target.patience_s, **options))
 
     def upgraded(self, api: str = "Sockets", headers: list[tuple[str, str]] | None = None) -> tuple[Wire, str]:
         """A plain socket on which a WebSocket is open, and its connection id."""
@@ -138,9 +138,7 @@ class Probe:
 
     def management(self, api: str = "Sockets") -> Any:
         """A boto3 client for the connections of an API."""
-        client = self.target.client("apigatewaymanagementapi", endpoint_url=self.target.management_url(api))
-        self._at_end.callback(client.close)
-        return client
+        return self.target.client("apigatewaymanagementapi", self.target.management_url(api))
 
     def connections(
         self, method: str, connection: str, body: bytes = b"", *, api: str = "Sockets", signed: bool = True

@@ -36,15 +36,18 @@ class Stack:
                 stderr=log,
                 text=True,
             )
+        self.target: Target | None = None
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
             self.close()
             raise RuntimeError(f"tracker-sim up ended with status {self._process.returncode}:\n{self.log.read_text()}")
-        self.target: Target = from_endpoints(json.loads(line), in_process=in_process)
+        self.target = from_endpoints(json.loads(line), in_process=in_process)
 
     def close(self) -> None:
         """End it and wait until it has."""
+        if self.target is not None:
+            self.target.close()
         with contextlib.suppress(ProcessLookupError):
             self._process.terminate()
         try:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,6 +27,7 @@ class Target:
     aws_endpoint_url: str | None
     """None in AWS."""
     in_process: bool = False
+    _clients: dict[tuple[str, str | None], Any] = field(default_factory=dict, repr=False)
 
     @property
     def local(self) -> bool:
@@ -42,10 +43,18 @@ class Target:
         """boto3's `endpoint_url` for the connections of an API."""
         return "http" + self.urls[api].removeprefix("ws")
 
-    def client(self, service: str, **options: Any) -> Any:
-        """A boto3 client without retries, so that a test sees every answer."""
-        config = Config(retries={"total_max_attempts": 1}, connect_timeout=10, read_timeout=60)
-        return self._session().client(service, **{"config": config, "endpoint_url": self.aws_endpoint_url, **options})
+    def client(self, service: str, endpoint_url: str | None = None) -> Any:
+        """A boto3 client without retries, so that a test sees every answer; the same one to whoever asks again."""
+        key = (service, endpoint_url or self.aws_endpoint_url)
+        if key not in self._clients:
+            config = Config(retries={"total_max_attempts": 1}, connect_timeout=10, read_timeout=60)
+            self._clients[key] = self._session().client(service, endpoint_url=key[1], config=config)
+        return self._clients[key]
+
+    def close(self) -> None:
+        """Close the clients."""
+        while self._clients:
+            self._clients.popitem()[1].close()
 
     def credentials(self) -> Any:
         """botocore's, to sign a request by hand."""
