@@ -160,6 +160,7 @@ class LocalStack:
 
     async def _start_triggers(self, queue_urls: Mapping[str, str]) -> None:
         queues = {queue.name: queue for queue in self.stack.queues}
+        timeouts_s = {function.name: function.timeout_s for function in self.stack.functions}
         for trigger in self.stack.triggers:
             poller = EventSourcePoller(
                 trigger,
@@ -169,6 +170,8 @@ class LocalStack:
                 self._invoke,
                 region=self.settings.region,
                 settings=self.settings.rooms.triggers,
+                function_timeout_s=timeouts_s[trigger.function],
+                most_batches=self.settings.max_environments,
                 clock=self._clock,
                 chance=random.Random(f"{self.settings.seed} {trigger.logical_id}"),  # noqa: S311  jitter
             )

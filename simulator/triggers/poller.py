@@ -1,10 +1,12 @@
-"""One SQS event source mapping at work: receive, invoke, delete.
+"""One SQS event source mapping at work: receive, filter, invoke, delete.
 
 One receiver at a time long-polls the queue, and only while a batch may still be taken, because each receive counts
-towards the dead-letter queue (Q13). Batches then run side by side, five of them or `MaximumConcurrency` (Q15, Q16).
+towards the dead-letter queue (Q13). Batches then run side by side, as many as `scaling` allows (Q15, Q16). The message
+groups of a FIFO queue need no rule here: the queue gives out nothing of a group that has a message in flight, so each
+batch owns its groups, and what fails comes back before anything behind it (Q18).
 
-Different from AWS: the number of concurrent batches does not grow with the backlog (Q15); a FIFO queue gets one batch
-at a time over all its groups (Q18); filter criteria are not applied (Q23).
+Different from AWS: a new mapping polls at once instead of after some seconds (Q25), and batches beyond what the
+function can take on this machine are left on the queue.
 """
 
 from __future__ import annotations
@@ -13,36 +15,28 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any
 
 from simulator.clock import Clock, SystemClock
 from simulator.invocation import InvocationResult, Invoke, InvokeRefusedError
 from simulator.stack.model import Queue, Trigger
 from simulator.triggers.backoff import delay_s
-from simulator.triggers.daemon_call import call_in_daemon_thread
-from simulator.triggers.rules import (
-    MAX_LONG_POLL_S,
-    MAX_RECEIVE,
-    Batch,
-    Decision,
-    Message,
-    build_event,
-    check,
-    decide,
-    encode_event,
-)
+from simulator.triggers.batching import MAX_LONG_POLL_S, Batch, Received
+from simulator.triggers.checks import check
+from simulator.triggers.decision import Decision, decide
+from simulator.triggers.disorder import Disorder
+from simulator.triggers.event_shape import Message, build_event, build_record, encode_event
+from simulator.triggers.filters import accepts
+from simulator.triggers.queue_calls import QueueCalls
+from simulator.triggers.scaling import Concurrency, pace_of
 from simulator.triggers.settings import TriggerSettings
+from simulator.triggers.visibility import visibility_s
 
-START_CONCURRENCY = 5
-"""Concurrent batches of a standard queue without MaximumConcurrency (Q15, the start value)."""
-DEFAULT_VISIBILITY_S = 30
-_DELETE_ATTEMPTS = 6
 _GIVE_BACK_S = 1.0
 log = logging.getLogger("simulator.triggers")
-_T = TypeVar("_T")
 
 
 @dataclass(slots=True)
@@ -50,7 +44,12 @@ class PollerStats:
     """Counts of messages, unless said otherwise."""
 
     received: int = 0
+    filtered: int = 0
+    """Deleted unseen, because no filter pattern fits them (Q23)."""
     deleted: int = 0
+    """After the function had them."""
+    again: int = 0
+    """Put back on purpose after the function had them, as duplicates (Q09)."""
     failed: int = 0
     """Left on the queue for another try, by a failed batch or as reported items."""
     invocations: int = 0
@@ -78,9 +77,10 @@ class EventSourcePoller:
     """Feeds one function from one queue.
 
     `sqs_client_factory` is called once, in a thread, and must give a boto3 SQS client; `queue_url` is its queue at
-    that client's endpoint. `invoke` is awaited on the event loop. `on_batch` hears of each finished batch.
+    that client's endpoint. `invoke` is awaited on the event loop. `function_timeout_s` is the function's time-out, and
+    `most_batches` what it can take at once on this machine. `on_batch` hears of each finished batch.
 
-    Raises `InputError` for settings that AWS refuses (Q01, Q16).
+    Raises `InputError` for settings that AWS refuses (Q01, Q16, Q23).
     """
 
     def __init__(
@@ -93,32 +93,44 @@ class EventSourcePoller:
         *,
         region: str,
         settings: TriggerSettings | None = None,
-        start_concurrency: int = START_CONCURRENCY,
+        function_timeout_s: int | None = None,
+        most_batches: int | None = None,
         clock: Clock | None = None,
         chance: random.Random | None = None,
         on_batch: Callable[[BatchReport], None] | None = None,
     ) -> None:
         check(trigger, queue)
+        settings = settings or TriggerSettings()
         self._trigger = trigger
         self._queue = queue
-        self._queue_url = queue_url
-        self._client_factory = sqs_client_factory
-        self._client: Any = None
         self._invoke = invoke
         self._region = region
-        self._settings = settings or TriggerSettings()
         self._clock = clock or SystemClock()
         self._chance = chance or random.Random()  # noqa: S311  jitter
         self._on_batch = on_batch
-        self._concurrency = 1 if queue.fifo else trigger.maximum_concurrency or start_concurrency
-        self._visibility_s = int(queue.attributes.get("VisibilityTimeout", DEFAULT_VISIBILITY_S))
+        self._visibility_s = visibility_s(trigger, queue, function_timeout_s)
+        self._extended = self._visibility_s != visibility_s(trigger, queue, None)
         wait_s = int(queue.attributes.get("ReceiveMessageWaitTimeSeconds", 0))
         # 0 is the queue's default, not a wish for short polls: Lambda long-polls whatever the queue says.
         self._long_poll_s = min(wait_s, MAX_LONG_POLL_S) or MAX_LONG_POLL_S
         self._batch = Batch(trigger, queue, region)
-        self._slots = asyncio.Semaphore(self._concurrency)
+        self._disorder = Disorder(queue, settings, self._chance)
+        self._concurrency = Concurrency(
+            pace_of(trigger, queue, settings, most_batches), idle_s=settings.idle_s, error_step=settings.error_step
+        )
+        self._calls = QueueCalls(
+            sqs_client_factory,
+            url=queue_url,
+            queue_name=queue.name,
+            trigger_name=trigger.logical_id,
+            clock=self._clock,
+            chance=self._chance,
+        )
         self._receiver: asyncio.Task[None] | None = None
         self._batches: set[asyncio.Task[None]] = set()
+        self._others: set[asyncio.Task[None]] = set()
+        """Deletions of messages that were filtered out."""
+        self._slot_freed = asyncio.Event()
         self._stats = PollerStats()
 
     def start(self) -> None:
@@ -128,12 +140,6 @@ class EventSourcePoller:
             return
         if self._receiver is not None:
             return
-        if self._queue.fifo:
-            log.warning(
-                "Trigger %s: FIFO queue %s is served one batch at a time; AWS serves its message groups side by side.",
-                self._trigger.logical_id,
-                self._queue.name,
-            )
         self._receiver = asyncio.get_running_loop().create_task(self._run(), name=f"poller {self._queue.name}")
         self._receiver.add_done_callback(self._receiver_done)
 
@@ -145,9 +151,9 @@ class EventSourcePoller:
         receiver.cancel()
         await asyncio.wait({receiver})
         await self._give_back_gathered()
-        if self._batches:
-            await asyncio.wait(self._batches, timeout=drain_s)
-        unfinished = list(self._batches)
+        if running := self._batches | self._others:
+            await asyncio.wait(running, timeout=drain_s)
+        unfinished = list(self._batches | self._others)
         for task in unfinished:
             task.cancel()
         await asyncio.gather(*unfinished, return_exceptions=True)
@@ -159,17 +165,34 @@ class EventSourcePoller:
     # -- receiving ---------------------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
-        self._client = await self._persist(self._client_factory, "make a client for")
+        await self._calls.connect()
         while True:
-            await self._slots.acquire()
-            try:
-                messages, received_s = await self._gather()
-            except BaseException:
-                self._slots.release()
-                raise
-            task = asyncio.get_running_loop().create_task(self._process(messages, received_s))
-            self._batches.add(task)
-            task.add_done_callback(self._batch_done)
+            await self._free_slot()
+            batch = await self._gather()
+            self._spawn(self._process(batch), self._batches)
+
+    async def _free_slot(self) -> None:
+        """Wait until one more batch may be in flight."""
+        while True:
+            now_s = self._clock.monotonic_s()
+            if len(self._batches) < self._concurrency.limit(now_s):
+                return
+            self._concurrency.saturated(now_s)
+            self._slot_freed.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._concurrency.next_s(now_s)):
+                    await self._slot_freed.wait()
+
+    def _spawn(self, work: Coroutine[Any, Any, None], kind: set[asyncio.Task[None]]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        kind.add(task)
+        task.add_done_callback(lambda done: self._task_done(done, kind))
+
+    def _task_done(self, task: asyncio.Task[None], kind: set[asyncio.Task[None]]) -> None:
+        kind.discard(task)
+        self._slot_freed.set()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("Trigger %s: a batch was given up.", self._trigger.logical_id, exc_info=error)
 
     def _receiver_done(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -180,87 +203,85 @@ class EventSourcePoller:
                 exc_info=error,
             )
 
-    def _batch_done(self, task: asyncio.Task[None]) -> None:
-        self._batches.discard(task)
-        self._slots.release()
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("Trigger %s: a batch was given up.", self._trigger.logical_id, exc_info=error)
-
-    async def _gather(self) -> tuple[list[Message], float]:
+    async def _gather(self) -> list[Received]:
         while not self._batch.complete(self._clock.monotonic_s()):
             count, wait_s = self._batch.receive_request(self._long_poll_s, self._clock.monotonic_s())
-            messages = await self._persist(lambda c=count, w=wait_s: self._receive(c, w), "receive from")  # type: ignore[misc]
-            self._batch.add(messages, self._clock.monotonic_s())
+            messages = await self._calls.receive(
+                count, 1 if self._disorder.holding else wait_s, self._visibility_s if self._extended else None
+            )
+            now_s = self._clock.monotonic_s()
             self._stats.received += len(messages)
             self._stats.in_flight += len(messages)
-        received_s = self._batch.opened_s
-        return self._batch.take(self._clock.monotonic_s()), received_s
+            self._concurrency.received(len(messages), now_s)
+            wanted = [Received(message, now_s) for message in self._filter(messages, now_s)]
+            self._batch.add(self._disorder.arrange(wanted), now_s)
+        return self._batch.take(self._clock.monotonic_s())
 
-    def _receive(self, count: int, wait_s: int) -> list[Message]:
-        answer = self._client.receive_message(
-            QueueUrl=self._queue_url,
-            MaxNumberOfMessages=count,
-            WaitTimeSeconds=wait_s,
-            AttributeNames=["All"],
-            MessageAttributeNames=["All"],
-        )
-        return list(answer.get("Messages", []))
+    def _filter(self, messages: Sequence[Message], now_s: float) -> Sequence[Message]:
+        """What the function is to see; the rest is deleted."""
+        if not self._trigger.filters:
+            return messages
+        wanted: list[Message] = []
+        unseen: list[str] = []
+        for message in messages:
+            if accepts(self._trigger.filters, build_record(message, self._queue.arn, self._region)):
+                wanted.append(message)
+            else:
+                unseen.append(message["ReceiptHandle"])
+        if unseen:
+            self._spawn(self._delete_unseen(unseen, now_s + self._visibility_s), self._others)
+        return wanted
 
-    def _give_back(self, messages: object) -> None:
-        """A long poll that outlived the poller took messages: make them visible again."""
-        if not isinstance(messages, list) or not messages:
-            return
-        self._client.change_message_visibility_batch(
-            QueueUrl=self._queue_url,
-            Entries=[
-                {"Id": str(index), "ReceiptHandle": message["ReceiptHandle"], "VisibilityTimeout": 0}
-                for index, message in enumerate(messages)
-            ],
-        )
+    async def _delete_unseen(self, handles: Sequence[str], visible_at_s: float) -> None:
+        try:
+            deleted = await self._calls.delete(handles, visible_at_s)
+            self._stats.filtered += deleted
+        finally:
+            self._stats.in_flight -= len(handles)
 
     async def _give_back_gathered(self) -> None:
-        """Messages of a batch that was still waiting for more."""
-        messages = self._batch.take_all()
-        self._stats.in_flight -= len(messages)
-        if messages:
-            giving_back = call_in_daemon_thread(lambda: self._give_back(messages), name=f"sqs {self._queue.name}")
+        """Messages of a batch that was still waiting for more, and those held back."""
+        gathered = [*self._batch.take_all(), *self._disorder.take_held()]
+        self._stats.in_flight -= len(gathered)
+        if gathered:
             with contextlib.suppress(Exception):  # the queue may be gone; then they are as well
-                await asyncio.wait_for(giving_back, _GIVE_BACK_S)
-
-    async def _persist(self, work: Callable[[], _T], doing: str) -> _T:
-        """Repeat `work` until it succeeds; an outage is logged when it begins and when it ends."""
-        attempt = 0
-        while True:
-            try:
-                result = await call_in_daemon_thread(work, name=f"sqs {self._queue.name}", abandoned=self._give_back)
-            except Exception as error:  # noqa: BLE001  whatever boto3 raises, the mapping goes on
-                attempt += 1
-                if attempt == 1:
-                    log.warning("Cannot %s queue %s, trying until it works: %s", doing, self._queue.name, error)
-                await asyncio.sleep(delay_s(attempt, self._chance))
-                continue
-            if attempt:
-                log.warning("Queue %s answers again after %d failed attempts.", self._queue.name, attempt)
-            return result
+                handles = [each.message["ReceiptHandle"] for each in gathered]
+                await asyncio.wait_for(self._calls.make_visible(handles), _GIVE_BACK_S)
 
     # -- one batch ---------------------------------------------------------------------------------------------------
 
-    async def _process(self, messages: Sequence[Message], received_s: float) -> None:
+    async def _process(self, batch: Sequence[Received]) -> None:
+        messages = [each.message for each in batch]
+        received_s = min(each.at_s for each in batch)
+        visible_at_s = received_s + self._visibility_s
         try:
-            outcome = await self._invoke_until_visible(messages, received_s + self._visibility_s)
+            outcome = await self._invoke_until_visible(messages, visible_at_s)
             decision = decide(messages, outcome, report_batch_item_failures=self._trigger.report_batch_item_failures)
             duration_ms = (self._clock.monotonic_s() - received_s) * 1000
             self._count(decision)
-            await self._delete(decision.delete, received_s + self._visibility_s)
+            again = self._disorder.again(messages, decision.delete)
+            done = [handle for handle in decision.delete if handle not in again] if again else decision.delete
+            deleted = await self._calls.delete(done, visible_at_s)
+            self._stats.deleted += deleted
+            await self._deliver_again(again)
         finally:
             self._stats.in_flight -= len(messages)
         if self._on_batch is not None:
             self._on_batch(BatchReport(self._trigger.logical_id, len(messages), decision, duration_ms))
 
+    async def _deliver_again(self, handles: Sequence[str]) -> None:
+        """Put handled messages back, as duplicates; those that the handler has deleted itself stay deleted."""
+        if handles:
+            with contextlib.suppress(Exception):  # then they come back by themselves, which is the same but later
+                put_back = await self._calls.make_visible(handles)
+                self._stats.again += put_back
+
     def _count(self, decision: Decision) -> None:
         self._stats.failed += len(decision.keep)
         if decision.failure is not None:
             self._stats.errors += 1
+            if not self._trigger.report_batch_item_failures:
+                self._concurrency.failed(self._clock.monotonic_s())
             log.warning(
                 "Trigger %s: batch of %d from %s failed and comes back after %d s: %s",
                 self._trigger.logical_id,
@@ -295,6 +316,8 @@ class EventSourcePoller:
                 if refusal.status != HTTPStatus.TOO_MANY_REQUESTS:
                     return refusal
                 self._stats.throttled += 1
+                if not attempt:
+                    self._concurrency.failed(self._clock.monotonic_s())
                 attempt += 1
                 pause_s = delay_s(attempt, self._chance)
                 if self._clock.monotonic_s() + pause_s >= visible_at_s:
@@ -303,49 +326,3 @@ class EventSourcePoller:
             else:
                 self._stats.invocations += 1
                 return result
-
-    # -- deleting ----------------------------------------------------------------------------------------------------
-
-    async def _delete(self, handles: Sequence[str], visible_at_s: float) -> None:
-        for start in range(0, len(handles), MAX_RECEIVE):
-            await self._delete_ten(list(handles[start : start + MAX_RECEIVE]), visible_at_s)
-
-    async def _delete_ten(self, handles: list[str], visible_at_s: float) -> None:
-        """Delete, repeating what failed; a message that cannot be deleted comes back and is handled twice (Q09)."""
-        reason = ""
-        for attempt in range(1, _DELETE_ATTEMPTS + 1):
-            entries = [{"Id": str(index), "ReceiptHandle": handle} for index, handle in enumerate(handles)]
-            try:
-                answer = await call_in_daemon_thread(
-                    lambda e=entries: self._client.delete_message_batch(QueueUrl=self._queue_url, Entries=e),  # type: ignore[misc]
-                    name=f"sqs {self._queue.name}",
-                )
-            except Exception as error:  # noqa: BLE001  whatever boto3 raises
-                reason = str(error)
-            else:
-                failed = answer.get("Failed", [])
-                self._stats.deleted += len(handles) - len(failed)
-                if not failed:
-                    return
-                reason = f"{failed[0].get('Code')}: {failed[0].get('Message', '')}"
-                # A sender's fault (a handle gone stale) fails the same way each time.
-                again = [handles[int(entry["Id"])] for entry in failed if not entry.get("SenderFault")]
-                if len(again) < len(failed):
-                    self._log_not_deleted(len(failed) - len(again), reason)
-                handles = again
-                if not handles:
-                    return
-            pause_s = delay_s(attempt, self._chance)
-            if self._clock.monotonic_s() + pause_s >= visible_at_s:
-                break
-            await asyncio.sleep(pause_s)
-        self._log_not_deleted(len(handles), reason)
-
-    def _log_not_deleted(self, count: int, reason: str) -> None:
-        log.error(
-            "Trigger %s: %d handled messages could not be deleted from %s and come back: %s",
-            self._trigger.logical_id,
-            count,
-            self._queue.name,
-            reason,
-        )

@@ -3,40 +3,29 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+import random
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
-from moto.server import ThreadedMotoServer
+import pytest_asyncio
 
+from simulator.cloud.cloud import Cloud
 from simulator.invocation import InvocationResult
 from simulator.stack.model import Queue, Trigger
 from simulator.triggers import EventSourcePoller
+from simulator.triggers.settings import TriggerSettings
 
 REGION = "eu-west-1"
 _numbers = itertools.count()
 
 
-@pytest.fixture(scope="session")
-def sqs() -> Iterator[Any]:
-    """A boto3 SQS client of a moto server in this process."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    client = boto3.client(
-        "sqs",
-        region_name=REGION,
-        endpoint_url=f"http://{host}:{port}",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        config=Config(retries={"total_max_attempts": 1}),
-    )
-    yield client
-    client.close()
-    server.stop()
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def sqs() -> AsyncIterator[Any]:
+    """An SQS client of the patched moto in its own process, as a stack has it."""
+    async with Cloud(region=REGION) as cloud:
+        yield cloud.client("sqs")
 
 
 class Handler:
@@ -116,7 +105,13 @@ async def make_source(sqs: Any, handler: Handler) -> AsyncIterator[MakeSource]:
     sources = []
 
     def make(
-        attributes: dict[str, str] | None = None, *, fifo: bool = False, start_concurrency: int = 5, **settings: Any
+        attributes: dict[str, str] | None = None,
+        *,
+        fifo: bool = False,
+        settings: TriggerSettings | None = None,
+        most_batches: int | None = None,
+        function_timeout_s: int | None = None,
+        **mapping: Any,
     ) -> Source:
         name = f"source-{next(_numbers)}" + (".fifo" if fifo else "")
         attributes = (
@@ -126,13 +121,16 @@ async def make_source(sqs: Any, handler: Handler) -> AsyncIterator[MakeSource]:
         queue = Queue("Q", name, "https://aws", f"arn:aws:sqs:{REGION}:123456789012:{name}", attributes, fifo=fifo)
         reports: asyncio.Queue[Any] = asyncio.Queue()
         poller = EventSourcePoller(
-            Trigger("T", name, "send", **settings),
+            Trigger("T", name, "send", **mapping),
             queue,
             url,
             lambda: sqs,
             handler,
             region=REGION,
-            start_concurrency=start_concurrency,
+            settings=settings,
+            most_batches=most_batches,
+            function_timeout_s=function_timeout_s,
+            chance=random.Random(1),
             on_batch=reports.put_nowait,
         )
         source = Source(sqs, queue, url, poller, reports)

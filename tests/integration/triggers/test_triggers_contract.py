@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from simulator.invocation import InvocationResult, InvokeRefusedError
+from simulator.triggers.settings import TriggerSettings
 
 RAISED = InvocationResult("r", b'{"errorType":"ValueError","errorMessage":"no"}', "Unhandled")
 SHORT = {"VisibilityTimeout": "1"}
@@ -107,7 +108,9 @@ async def test_Q06_normal_return_deletes_the_batch(make_source, handler, returne
     assert await source.left() == 0
     assert source.poller.stats() == {
         "received": 2,
+        "filtered": 0,
         "deleted": 2,
+        "again": 0,
         "failed": 0,
         "invocations": 1,
         "errors": 0,
@@ -161,7 +164,9 @@ async def test_Q10_reported_items_come_back_and_the_others_are_gone(make_source,
     assert await source.left() == 0
     assert source.poller.stats() | {"in_flight": 0} == {
         "received": 4,
+        "filtered": 0,
         "deleted": 3,
+        "again": 0,
         "failed": 1,
         "invocations": 2,
         "errors": 0,
@@ -214,7 +219,7 @@ async def test_Q13_redrive_after_max_receive_count(make_source, handler, sqs) ->
 
 
 async def test_Q15_a_saturated_trigger_receives_no_more(make_source, handler) -> None:
-    source = make_source(batch_size=1, start_concurrency=2)
+    source = make_source(batch_size=1, settings=TriggerSettings(start_concurrency=2, concurrency_per_minute=0))
     handler.gate.clear()
     await source.send(*"abcde")
     source.poller.start()
@@ -229,6 +234,44 @@ async def test_Q15_a_saturated_trigger_receives_no_more(make_source, handler) ->
         await source.report()
     assert handler.most_running == 2
     assert await source.left() == 0
+
+
+async def test_Q15_concurrency_grows_while_there_is_a_backlog(make_source, handler) -> None:
+    source = make_source(batch_size=1, settings=TriggerSettings(start_concurrency=1, concurrency_per_minute=60_000))
+    handler.gate.clear()
+    await source.send(*"abcd")
+    source.poller.start()
+    for _ in range(4):
+        await handler.next_records()
+    assert handler.running == 4
+
+
+async def test_no_more_batches_than_the_function_can_take_here(make_source, handler) -> None:
+    source = make_source(
+        batch_size=1, most_batches=2, settings=TriggerSettings(start_concurrency=1, concurrency_per_minute=60_000)
+    )
+    handler.gate.clear()
+    await source.send(*"abcd")
+    source.poller.start()
+    for _ in range(2):
+        await handler.next_records()
+    handler.gate.set()
+    for _ in range(4):
+        await source.report()
+    assert handler.most_running == 2
+
+
+async def test_Q12_failures_lower_the_concurrency_unless_items_are_reported(make_source, handler) -> None:
+    handler.answer = lambda event: RAISED
+    limits = []
+    for report in (False, True):
+        source = make_source(batch_size=1, report_batch_item_failures=report)
+        await source.send(*"abc")
+        source.poller.start()
+        for _ in range(3):
+            await source.report()
+        limits.append(source.poller._concurrency.limit(0))
+    assert limits == [2, 5]
 
 
 async def test_Q16_maximum_concurrency(make_source, handler) -> None:
@@ -255,7 +298,9 @@ async def test_Q17_throttled_call_is_repeated_with_the_same_batch(make_source, h
     await source.report()
     assert source.poller.stats() | {"in_flight": 0} == {
         "received": 1,
+        "filtered": 0,
         "deleted": 1,
+        "again": 0,
         "failed": 0,
         "invocations": 1,
         "errors": 0,
@@ -299,14 +344,108 @@ async def test_Q25_disabled_trigger_polls_nothing(make_source, handler) -> None:
     assert handler.events.empty()
 
 
-async def test_fifo_queue_is_served_one_batch_at_a_time_with_a_word_about_it(make_source, handler, caplog) -> None:
-    source = make_source({"ContentBasedDeduplication": "true"}, fifo=True, batch_size=1)
+async def test_Q08_held_messages_arrive_behind_later_ones_and_none_is_lost(make_source, handler) -> None:
+    source = make_source(batch_size=2, settings=TriggerSettings(shuffle_share=0.5), maximum_concurrency=2)
+    sent = [str(number) for number in range(20)]
+    await source.send(*sent)
     source.poller.start()
-    for group in "abc":
-        await source.send(f"body {group}", MessageGroupId=group)
-    records = [(await handler.next_records())[0] for _ in range(3)]
-    for _ in range(3):
+    came: list[str] = []
+    while len(came) < len(sent):
+        came += [record["body"] for record in await handler.next_records()]
+    assert came != sent
+    assert sorted(came, key=int) == sent
+
+
+async def test_Q09_a_duplicate_is_delivered_again_although_the_function_succeeded(make_source, handler) -> None:
+    source = make_source(batch_size=1, settings=TriggerSettings(duplicate_share=1))
+    await source.send("a", "b")
+    source.poller.start()
+    came = [(await handler.next_records())[0] for _ in range(4)]
+    for _ in range(4):
         await source.report()
-    assert handler.most_running == 1
-    assert {"MessageGroupId", "MessageDeduplicationId"} <= set(records[0]["attributes"])
-    assert "is served one batch at a time" in caplog.text
+    assert sorted(each["body"] for each in came) == ["a", "a", "b", "b"]
+    assert sorted(each["attributes"]["ApproximateReceiveCount"] for each in came) == ["1", "1", "2", "2"]
+    assert len({each["receiptHandle"] for each in came}) == 4
+    assert await source.left() == 0
+    assert {name: source.poller.stats()[name] for name in ("again", "deleted")} == {"again": 2, "deleted": 2}
+
+
+async def test_Q09_a_message_that_its_handler_deleted_does_not_come_again(make_source, handler) -> None:
+    source = make_source(batch_size=1, settings=TriggerSettings(duplicate_share=1))
+
+    def delete(event: dict[str, Any]) -> bytes:
+        source.sqs.delete_message(QueueUrl=source.url, ReceiptHandle=event["Records"][0]["receiptHandle"])
+        return b"null"
+
+    handler.answer = delete
+    await source.send("a")
+    source.poller.start()
+    await source.report()
+    assert await source.left() == 0
+    assert source.poller.stats()["again"] == 0
+
+
+async def test_Q14_window_and_function_lengthen_the_visibility(make_source, handler) -> None:
+    source = make_source({"VisibilityTimeout": "1"}, batching_window_s=1, function_timeout_s=1)
+    handler.answer = lambda event: RAISED
+    await source.send("a")
+    source.poller.start()
+    await source.report()
+    handler.events.get_nowait()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(handler.events.get(), 2)
+
+
+async def test_Q20_of_a_batch_that_then_fails_only_what_was_not_deleted_comes_back(make_source, handler) -> None:
+    source = make_source(SHORT)
+    answers = iter([RAISED])
+
+    def delete_one(event: dict[str, Any]) -> bytes | InvocationResult:
+        handle = event["Records"][0]["receiptHandle"]
+        source.sqs.delete_message(QueueUrl=source.url, ReceiptHandle=handle)
+        return next(answers, b"null")
+
+    handler.answer = delete_one
+    await source.send("a", "b")
+    source.poller.start()
+    assert [r["body"] for r in await handler.next_records()] == ["a", "b"]
+    assert [r["body"] for r in await handler.next_records()] == ["b"]
+    await source.report()
+    await source.report()
+    assert await source.left() == 0
+
+
+async def test_Q23_messages_that_no_filter_fits_are_deleted_unseen(make_source, handler) -> None:
+    source = make_source(filters=({"body": {"kind": ["wanted"]}},))
+    await source.send('{"kind": "other"}', "no JSON", '{"kind": "wanted"}', '{"kind": "wanted", "n": 2}')
+    source.poller.start()
+    assert [r["body"] for r in await handler.next_records()] == ['{"kind": "wanted"}', '{"kind": "wanted", "n": 2}']
+    await source.report()
+    await source.poller.stop(drain_s=10)
+    assert await source.left() == 0
+    stats = source.poller.stats()
+    assert (stats["received"], stats["filtered"], stats["deleted"], stats["in_flight"]) == (4, 2, 2, 0)
+
+
+async def test_a_handler_that_stands_still_holds_up_no_other_trigger(make_source, handler) -> None:
+    """A breakpoint, for instance: one batch of one trigger waits, and nothing else does."""
+    stopped, going = make_source(batch_size=1, maximum_concurrency=2), make_source(batch_size=1)
+    held = asyncio.Event()
+
+    async def invoke(function_name: str, payload: bytes, *, origin: str = "") -> InvocationResult:
+        if json.loads(payload)["Records"][0]["body"] == "stop":
+            await held.wait()
+        return InvocationResult("r", b"null")
+
+    for source in (stopped, going):
+        source.poller._invoke = invoke
+        source.poller.start()
+    await stopped.send("stop", "go on")
+    await going.send("a", "b", "c")
+    for source, count in ((stopped, 1), (going, 3)):
+        for _ in range(count):
+            await source.report()
+    assert stopped.poller.stats()["in_flight"] == 1
+    held.set()
+    await stopped.report()
+    assert await stopped.left() == 0

@@ -269,7 +269,7 @@ async def test_a_poller_that_breaks_off_says_so_and_stops_all_the_same(make_sour
     """Another emulator may leave out what an event needs."""
     source = make_source()
     client = SimpleNamespace(receive_message=lambda **_: {"Messages": [{"MessageId": "m"}]})
-    source.poller._client_factory = lambda: client
+    source.poller._calls._client_factory = lambda: client
     source.poller.start()
     await asyncio.wait_for(asyncio.wait({source.poller._receiver}), 10)
     await source.poller.stop()

@@ -10,7 +10,10 @@ from simulator.errors import InputError
 from simulator.invocation import InvocationResult, InvokeRefusedError
 from simulator.stack.model import Queue, Trigger
 from simulator.triggers.backoff import delay_s
-from simulator.triggers.rules import MAX_PAYLOAD_BYTES, Batch, Decision, build_event, check, decide, encode_event
+from simulator.triggers.batching import MAX_PAYLOAD_BYTES, Batch, Received
+from simulator.triggers.checks import check
+from simulator.triggers.decision import Decision, decide
+from simulator.triggers.event_shape import build_event, encode_event
 
 ARN = "arn:aws:sqs:us-east-1:123456789012:vendor-queue"
 
@@ -207,12 +210,20 @@ def batch(**settings: Any) -> Batch:
     return Batch(trigger(**settings), queue(), "us-east-1")
 
 
+def add(gathered: Batch, messages: list[dict[str, Any]], now_s: float) -> None:
+    gathered.add([Received(each, now_s) for each in messages], now_s)
+
+
+def ids(received: list[Received]) -> list[str]:
+    return [each.message["MessageId"] for each in received]
+
+
 def test_Q03_without_a_window_whatever_came_is_a_batch() -> None:
     gathered = batch()
     assert not gathered.complete(0)
-    gathered.add([message(1), message(2)], 0)
+    add(gathered, [message(1), message(2)], 0)
     assert gathered.complete(0)
-    assert [m["MessageId"] for m in gathered.take(0)] == ["m1", "m2"]
+    assert ids(gathered.take(0)) == ["m1", "m2"]
     assert not gathered.complete(99)
 
 
@@ -225,11 +236,11 @@ def test_Q01_no_more_is_received_than_the_batch_takes(size: int, count: int) -> 
 
 def test_Q01_large_batches_are_gathered_over_several_receives() -> None:
     gathered = batch(batch_size=25, batching_window_s=10)
-    gathered.add([message(n) for n in range(10)], 0)
-    gathered.add([message(n) for n in range(10)], 1)
+    add(gathered, [message(n) for n in range(10)], 0)
+    add(gathered, [message(n) for n in range(10)], 1)
     assert gathered.receive_request(20, 1) == (5, 9)
     assert not gathered.complete(1)
-    gathered.add([message(n) for n in range(5)], 2)
+    add(gathered, [message(n) for n in range(5)], 2)
     assert gathered.complete(2)
     assert len(gathered.take(2)) == 25
 
@@ -237,40 +248,39 @@ def test_Q01_large_batches_are_gathered_over_several_receives() -> None:
 @pytest.mark.parametrize(("now_s", "complete"), [(5.0, False), (6.9, False), (7.0, True), (8.0, True)])
 def test_Q02_window_counts_from_the_first_message(now_s: float, complete: bool) -> None:
     gathered = batch(batching_window_s=2)
-    gathered.add([], 4)
-    gathered.add([message(1)], 5)
-    gathered.add([message(2)], 6)
-    assert gathered.opened_s == 5
+    add(gathered, [], 4)
+    add(gathered, [message(1)], 5)
+    add(gathered, [message(2)], 6)
     assert gathered.complete(now_s) == complete
 
 
 @pytest.mark.parametrize(("now_s", "wait_s"), [(5, 3), (5.5, 3), (7.2, 1), (7.999, 1), (9, 1)])
 def test_Q02_the_next_receive_waits_no_longer_than_the_window(now_s: float, wait_s: int) -> None:
     gathered = batch(batching_window_s=3)
-    gathered.add([message(1)], 5)
+    add(gathered, [message(1)], 5)
     assert gathered.receive_request(20, now_s) == (9, wait_s)
 
 
 def test_Q02_batch_closes_before_its_event_exceeds_six_megabytes() -> None:
     gathered = batch(batching_window_s=300)
     big = [message(n, Body="é" * (512 * 1024)) for n in range(8)]
-    gathered.add(big, 0)
+    add(gathered, big, 0)
     assert gathered.complete(0)
     first = gathered.take(0)
     assert 1 < len(first) < 8
-    assert len(encode_event(build_event(first, ARN, "us-east-1"))) <= MAX_PAYLOAD_BYTES
-    one_more = build_event([*first, big[len(first)]], ARN, "us-east-1")
+    assert len(encode_event(build_event([each.message for each in first], ARN, "us-east-1"))) <= MAX_PAYLOAD_BYTES
+    one_more = build_event([*(each.message for each in first), big[len(first)]], ARN, "us-east-1")
     assert len(encode_event(one_more)) > MAX_PAYLOAD_BYTES
     assert not gathered.complete(0)
-    assert [m["MessageId"] for m in gathered.take_all()] == [m["MessageId"] for m in big[len(first) :]]
+    assert ids(gathered.take_all()) == [m["MessageId"] for m in big[len(first) :]]
 
 
 def test_a_message_too_large_for_any_event_still_makes_a_batch() -> None:
     gathered = batch()
-    gathered.add([message(1, Body="x" * (MAX_PAYLOAD_BYTES + 1)), message(2)], 0)
+    add(gathered, [message(1, Body="x" * (MAX_PAYLOAD_BYTES + 1)), message(2)], 0)
     assert gathered.complete(0)
-    assert [m["MessageId"] for m in gathered.take(0)] == ["m1"]
-    assert [m["MessageId"] for m in gathered.take(0)] == ["m2"]
+    assert ids(gathered.take(0)) == ["m1"]
+    assert ids(gathered.take(0)) == ["m2"]
 
 
 @pytest.mark.parametrize(
@@ -289,6 +299,13 @@ def test_a_message_too_large_for_any_event_still_makes_a_batch() -> None:
         pytest.param({"batching_window_s": 301}, {}, "it takes 0 to 300", id="Q02 window"),
         pytest.param({"maximum_concurrency": 1}, {}, "MaximumConcurrency 1; it takes 2 to 1000", id="Q16 low"),
         pytest.param({"maximum_concurrency": 1001}, {}, "MaximumConcurrency 1001", id="Q16 high"),
+        pytest.param({"provisioned_pollers": (1, 5)}, {}, "1 to 5 provisioned pollers", id="Q16 too few pollers"),
+        pytest.param({"provisioned_pollers": (2, 10_001)}, {}, "2 to 10001", id="Q16 too many pollers"),
+        pytest.param({"provisioned_pollers": (9, 5)}, {}, "not below it", id="Q16 pollers the wrong way round"),
+        pytest.param(
+            {"provisioned_pollers": (2, 5), "maximum_concurrency": 5}, {}, "both MaximumConcurrency", id="Q16 both"
+        ),
+        pytest.param({"filters": ({"body": "x"},)}, {}, "body in a filter pattern takes a list", id="Q23 no list"),
     ],
 )
 def test_settings_that_aws_refuses_are_refused(
@@ -300,7 +317,14 @@ def test_settings_that_aws_refuses_are_refused(
 
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"batch_size": 10_000, "batching_window_s": 1}, {"maximum_concurrency": 2}, {"maximum_concurrency": 1000}],
+    [
+        {},
+        {"batch_size": 10_000, "batching_window_s": 1},
+        {"maximum_concurrency": 2},
+        {"maximum_concurrency": 1000},
+        {"provisioned_pollers": (2, 10_000)},
+        {"filters": ({"body": ["x"]},)},
+    ],
 )
 def test_settings_that_aws_takes_are_taken(settings: dict[str, Any]) -> None:
     check(trigger(**settings), queue())
