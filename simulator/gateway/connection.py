@@ -12,7 +12,7 @@ from simulator.gateway import control, management
 from simulator.gateway.channel import Channel
 from simulator.gateway.core import ABNORMAL, GOING_AWAY, Handshake, WebSocketCore
 from simulator.gateway.hosts import is_ours
-from simulator.gateway.http_api import HttpAnswer, HttpApiRules, not_found, throttled
+from simulator.gateway.http_api import HttpAnswer, HttpApiRules, not_found
 from simulator.gateway.moment import Moment
 from simulator.http11 import Header, HttpConnection, HttpRequest, OpenConnections
 
@@ -181,16 +181,12 @@ class GatewayConnection(HttpConnection):
     def _on_http(self, http: HttpApiRules, request: HttpRequest) -> None:
         endpoint = self._endpoint
         now = endpoint.now()
-        request_id = endpoint.ids.request_id()
-        if not endpoint.account.admits(now.monotonic_s):
-            self._answer(throttled(request_id))
-            return
         decided = http.handle(
             request,
             self.peer_ip,
-            request_id=request_id,
+            request_id=endpoint.ids.request_id(),
             trace_id=endpoint.ids.trace_id(now.wall_ms),
-            now_ms=now.wall_ms,
+            now=now,
         )
         if isinstance(decided, HttpAnswer):
             self._answer(decided)

@@ -15,7 +15,7 @@ from simulator.gateway.actions import Accept, Action, Close, InvokeAuthorizer, I
 from simulator.gateway.channel import Channel
 from simulator.gateway.connection import GatewayConnection
 from simulator.gateway.core import WebSocketCore
-from simulator.gateway.http_api import HttpApiRules, InvokeHttpRoute
+from simulator.gateway.http_api import HttpAnswer, HttpApiRules, InvokeHttpAuthorizer, InvokeHttpRoute
 from simulator.gateway.ids import IdFactory
 from simulator.gateway.listener import Listener
 from simulator.gateway.moment import Moment
@@ -142,14 +142,8 @@ class Endpoint:
             return
         origin = f"authorizer connectionId={invoked.connection_id}"
         began = self.now()
-        outcome = await self._result(invoked.function, invoked.payload, invoked.timeout_ms, origin)
-        if isinstance(outcome, Failure):
-            verdict = authorizers.websocket_verdict(outcome, None, invoked.method_arn)
-        elif outcome.function_error:
-            message = authorizers.error_message_of(outcome.payload)
-            verdict = authorizers.websocket_verdict(Failure.ERROR, message, invoked.method_arn)
-        else:
-            verdict = authorizers.websocket_verdict(outcome.payload, None, invoked.method_arn)
+        outcome, message = await self._asked(invoked.function, invoked.payload, invoked.timeout_ms, origin)
+        verdict = authorizers.websocket_verdict(outcome, message, invoked.method_arn)
         if isinstance(verdict, authorizers.Refused):
             _LOG.warning("%s: %s: %s; the client gets %d", origin, invoked.function, verdict.reason, verdict.status)
         now = self.now()
@@ -211,16 +205,45 @@ class Endpoint:
 
     # -- functions -------------------------------------------------------------------------------------------------
 
-    async def run_http(self, connection: GatewayConnection, request: HttpRequest, invoked: InvokeHttpRoute) -> None:
-        """Invoke an HTTP API's function and answer the request."""
+    async def run_http(
+        self, connection: GatewayConnection, request: HttpRequest, decided: InvokeHttpRoute | InvokeHttpAuthorizer
+    ) -> None:
+        """Invoke the functions that an HTTP API's request needs, and answer it."""
         rules = self.http
         if rules is None:
             return
-        route = invoked.route
-        origin = f"route={route.method} {route.path} requestId={invoked.request_id}"
-        outcome = await self._outcome(route.function, invoked.payload, route.timeout_ms, origin)
-        answer = rules.answer_for(request, invoked, outcome)
+        if isinstance(decided, InvokeHttpAuthorizer):
+            allowed = rules.authorizer_returned(decided, await self._http_answer(decided), self.now())
+            if isinstance(allowed, HttpAnswer):
+                connection.respond(allowed.status, allowed.headers, allowed.body)
+                return
+            decided = allowed
+        route = decided.route
+        origin = f"route={route.key} requestId={decided.request_id}"
+        outcome = await self._outcome(route.function, decided.payload, route.timeout_ms, origin)
+        answer = rules.answer_for(request, decided, outcome)
         connection.respond(answer.status, answer.headers, answer.body)
+
+    async def _http_answer(self, invoked: InvokeHttpAuthorizer) -> authorizers.Answer | authorizers.Refused:
+        """What an HTTP API's authorizer answered; why it cannot be used is told in the log."""
+        asked, call = invoked.authorizer, invoked.call
+        origin = f"authorizer={asked.name} route={call.route.key} requestId={call.request_id}"
+        outcome, message = await self._asked(asked.function, invoked.payload, asked.timeout_ms, origin)
+        answer = authorizers.read_answer(outcome, message, simple_responses=asked.simple_responses)
+        if isinstance(answer, authorizers.Refused):
+            _LOG.warning("%s: %s: %s; the client gets %d", origin, asked.function, answer.reason, answer.status)
+        return answer
+
+    async def _asked(
+        self, function: str, payload: bytes, timeout_ms: int, origin: str
+    ) -> tuple[bytes | Failure, str | None]:
+        """What an authorizer returned, or why there is nothing; after an error, its message too."""
+        result = await self._result(function, payload, timeout_ms, origin)
+        if isinstance(result, Failure):
+            return result, None
+        if result.function_error:
+            return Failure.ERROR, authorizers.error_message_of(result.payload)
+        return result.payload, None
 
     async def _outcome(self, function: str, payload: bytes, timeout_ms: int, origin: str) -> bytes | Failure:
         """What a function returned, or why there is nothing."""

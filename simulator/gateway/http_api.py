@@ -1,4 +1,4 @@
-"""The rules of one HTTP API: which route, which event, which answer (section 5 of the contract, P rows). Pure."""
+"""The rules of one HTTP API: which route, who may, which event, which answer (section 5 of the contract). Pure."""
 
 from __future__ import annotations
 
@@ -6,15 +6,30 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
-from simulator.gateway.http_events import HttpCall, event_1_0, event_2_0
+from simulator.gateway.authorizer_cache import AuthorizerCache
+from simulator.gateway.authorizers import Allowed, Answer, Refused, decide, identity
+from simulator.gateway.http_events import (
+    HttpCall,
+    authorizer_event_1_0,
+    authorizer_event_2_0,
+    context_variables,
+    event_1_0,
+    event_2_0,
+)
+from simulator.gateway.moment import Moment
 from simulator.gateway.proxy_result import Failure, Outcome, ProxyResult, parse_proxy_result, read_proxy_result
+from simulator.gateway.settings import GatewaySettings
+from simulator.gateway.throttling import AccountThrottle, RouteThrottles
 from simulator.gateway.websocket_events import forwarded_headers
 from simulator.http11 import Header, HttpRequest
-from simulator.stack.model import Cors, HttpApi, HttpRoute
+from simulator.stack.arns import partition
+from simulator.stack.model import Authorizer, Cors, HttpApi, HttpRoute
 
-DEFAULT_STAGE = "$default"
+DEFAULT_STAGE = DEFAULT_ROUTE = "$default"
+MAX_HEAD_BYTES = 10_240
+"""Request line and headers together (P15)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,27 +50,52 @@ class InvokeHttpRoute:
     request_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class InvokeHttpAuthorizer:
+    """Invoke the authorizer of a request's route first, and go on with what `authorizer_returned` says."""
+
+    authorizer: Authorizer
+    payload: bytes
+    identity: tuple[str, ...]
+    """What its answer is kept by."""
+    call: HttpCall
+
+
 class HttpApiRules:
     """One HTTP API with its stage."""
 
-    def __init__(self, api: HttpApi, account_id: str, domain_name: str) -> None:
+    def __init__(
+        self,
+        api: HttpApi,
+        domain_name: str,
+        *,
+        account_id: str,
+        region: str,
+        settings: GatewaySettings,
+        account: AccountThrottle,
+    ) -> None:
         self._api = api
         self._account_id = account_id
         self._domain_name = domain_name
+        self._arn = f"arn:{partition(region)}:execute-api:{region}:{account_id}:{api.api_id}/{api.stage}"
+        self._settings = settings
+        self._throttles = RouteThrottles(account, api.throttle, {route.key: route.throttle for route in api.routes})
+        self._cache = AuthorizerCache()
 
     def handle(
-        self, request: HttpRequest, source_ip: str, *, request_id: str, trace_id: str, now_ms: int
-    ) -> HttpAnswer | InvokeHttpRoute:
-        """What to do with a request: answer it (preflight, 404) or invoke the function of its route."""
+        self, request: HttpRequest, source_ip: str, *, request_id: str, trace_id: str, now: Moment
+    ) -> HttpAnswer | InvokeHttpRoute | InvokeHttpAuthorizer:
+        """What to do with a request: answer it (preflight, 404, 429 …), or invoke its authorizer or its function."""
+        if _head_bytes(request) > MAX_HEAD_BYTES:
+            return _error(431, "Request Header Fields Too Large", request_id)
         path, _, raw_query = request.target.partition("?")
         inner = self._inside_stage(path)
-        if inner is None:
-            return self._with_cors(request, not_found(request_id))
-        preflight = self._preflight(request, request_id)
-        if preflight is not None:
-            return preflight
-        match = match_route(self._api.routes, request.method, inner)
-        if match is None:
+        match = None if inner is None else match_route(self._api.routes, request.method, inner)
+        if not self._throttles.admits(None if match is None else match[0].key, now.monotonic_s):
+            return self._with_cors(request, _error(429, self._settings.http_throttled_message, request_id))
+        if inner is not None and self._is_preflight(request, None if match is None else match[0]):
+            return self._preflight(request, request_id)
+        if inner is None or match is None:
             return self._with_cors(request, not_found(request_id))
         route, parameters = match
         call = HttpCall(
@@ -65,14 +105,23 @@ class HttpApiRules:
             parameters=parameters,
             path=unquote(path),
             raw_query=raw_query,
+            arn=f"{self._arn}/{request.method}{inner}",
             source_ip=source_ip,
             request_id=request_id,
-            now_ms=now_ms,
+            now_ms=now.wall_ms,
             common_context=self._common_context(request_id),
             stage_variables=self._api.stage_variables,
         )
-        event = event_1_0(call) if route.payload_format == "1.0" else event_2_0(call)
-        return InvokeHttpRoute(route, json.dumps(event, separators=(",", ":")).encode(), request_id)
+        return _invoke(call) if route.authorizer is None else self._authorize(call, route.authorizer, now)
+
+    def authorizer_returned(
+        self, asked: InvokeHttpAuthorizer, answer: Answer | Refused, now: Moment
+    ) -> HttpAnswer | InvokeHttpRoute:
+        """The authorizer is done: invoke the route's function, or refuse. An answer is kept, an error is not."""
+        if isinstance(answer, Refused):
+            return self._refuse(asked.call, answer.status)
+        self._cache.keep(asked.authorizer, asked.identity, answer, now.monotonic_s)
+        return self._judge(asked.call, answer)
 
     def answer_for(self, request: HttpRequest, invoked: InvokeHttpRoute, outcome: Failure | bytes) -> HttpAnswer:
         """The answer to a request whose function is done; `outcome` is its payload or why there is none (P05–P09)."""
@@ -103,11 +152,41 @@ class HttpApiRules:
         first, _, rest = path.removeprefix("/").partition("/")
         return "/" + unquote(rest) if unquote(first) == self._api.stage else None
 
-    def _preflight(self, request: HttpRequest, request_id: str) -> HttpAnswer | None:
+    def _authorize(
+        self, call: HttpCall, authorizer: Authorizer, now: Moment
+    ) -> HttpAnswer | InvokeHttpRoute | InvokeHttpAuthorizer:
+        """Who does not say who he is gets 401 unseen; who was asked about lately needs no asking again."""
+        query = parse_qsl(call.raw_query, keep_blank_values=True)
+        values = identity(
+            authorizer.identity_sources, call.request.headers, query, call.stage_variables, context_variables(call)
+        )
+        if values is None:
+            return self._refuse(call, 401)
+        answer = self._cache.find(authorizer, tuple(values), now.monotonic_s)
+        if answer is not None:
+            return self._judge(call, answer)
+        build = authorizer_event_1_0 if authorizer.payload_format == "1.0" else authorizer_event_2_0
+        return InvokeHttpAuthorizer(authorizer, _encode(build(call, values)), tuple(values), call)
+
+    def _judge(self, call: HttpCall, answer: Answer) -> HttpAnswer | InvokeHttpRoute:
+        verdict = decide(answer, call.arn, answer.context)
+        return self._refuse(call, verdict.status) if isinstance(verdict, Refused) else _invoke(call, verdict)
+
+    def _refuse(self, call: HttpCall, status: int) -> HttpAnswer:
+        return self._with_cors(call.request, _error(status, _REFUSALS[status], call.request_id))
+
+    def _is_preflight(self, request: HttpRequest, route: HttpRoute | None) -> bool:
+        """Whether the gateway answers by itself: it does, whatever routes there are, once CORS is configured (P12).
+
+        But a `$default` route with an authorizer takes every OPTIONS that no other route takes (P14).
+        """
+        if self._api.cors is None or request.method != "OPTIONS":
+            return False
+        return route is None or route.path != DEFAULT_ROUTE or route.authorizer is None
+
+    def _preflight(self, request: HttpRequest, request_id: str) -> HttpAnswer:
         """The gateway's own answer to a CORS preflight: no route, no function (P12, P13)."""
-        cors = self._api.cors
-        if cors is None or request.method != "OPTIONS":
-            return None
+        cors = self._api.cors or Cors()
         origin, wanted = request.header("origin"), request.header("access-control-request-method")
         headers: list[Header] = [("apigw-requestid", request_id)]
         if origin is not None and wanted is not None and _allows(cors, origin):
@@ -118,7 +197,7 @@ class HttpApiRules:
                 headers.append(("access-control-allow-headers", ",".join(cors.allow_headers)))
             if cors.max_age_s is not None:
                 headers.append(("access-control-max-age", str(cors.max_age_s)))
-        return HttpAnswer(204, tuple(headers))
+        return HttpAnswer(self._settings.preflight_status, tuple(headers))
 
     def _with_cors(self, request: HttpRequest, answer: HttpAnswer) -> HttpAnswer:
         """Configured CORS headers replace the handler's own (P12), and appear only when Origin was sent (P13)."""
@@ -150,9 +229,19 @@ def not_found(request_id: str) -> HttpAnswer:
     return _error(404, "Not Found", request_id)
 
 
-def throttled(request_id: str) -> HttpAnswer:
-    """Too many requests (P17; the text is inferred)."""
-    return _error(429, "Too Many Requests", request_id)
+def _invoke(call: HttpCall, authorized: Allowed | None = None) -> InvokeHttpRoute:
+    build = event_1_0 if call.route.payload_format == "1.0" else event_2_0
+    return InvokeHttpRoute(call.route, _encode(build(call, authorized)), call.request_id)
+
+
+def _encode(event: Any) -> bytes:
+    return json.dumps(event, separators=(",", ":")).encode()
+
+
+def _head_bytes(request: HttpRequest) -> int:
+    """Length of the request line and the headers as they came."""
+    line = len(f"{request.method} {request.target} HTTP/1.1\r\n")
+    return line + sum(len(f"{name}: {value}\r\n") for name, value in request.headers)
 
 
 def match_route(routes: Sequence[HttpRoute], method: str, path: str) -> tuple[HttpRoute, dict[str, str]] | None:
@@ -180,7 +269,7 @@ def _match_path(pattern: str, path: str) -> tuple[tuple[int, int], dict[str, str
 
     A trailing slash makes another path: only a greedy parameter takes it, as an empty one. (Both observed on AWS.)
     """
-    if pattern == DEFAULT_STAGE:
+    if pattern == DEFAULT_ROUTE:
         return (0, 0), {}
     wanted, given = pattern.split("/"), path.split("/")
     parameters: dict[str, str] = {}
@@ -237,6 +326,10 @@ def _success(outcome: Outcome, payload_format: str, request_id: str) -> HttpAnsw
 
 _OURS = {"content-length", "connection", "transfer-encoding", "apigw-requestid"}
 """Headers that are the gateway's business; a handler cannot break the framing with them."""
+
+
+_REFUSALS = {401: "Unauthorized", 403: "Forbidden", 500: "Internal Server Error"}
+"""What a client without permission reads."""
 
 
 def _error(status: int, message: str, request_id: str) -> HttpAnswer:

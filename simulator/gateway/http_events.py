@@ -1,4 +1,7 @@
-"""The events an HTTP API's function receives, in both payload formats: pure functions of one call (P01-P04)."""
+"""The events that functions behind an HTTP API receive, in both payload formats: pure functions of one call (P01–P04).
+
+A route's function and its authorizer get nearly the same; what the authorizer is not told is the body.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
+from simulator.gateway.authorizers import Allowed
 from simulator.gateway.websocket_events import clf_time
 from simulator.http11 import Header, HttpRequest
 from simulator.stack.model import HttpRoute
@@ -34,6 +38,8 @@ class HttpCall:
     path: str
     """Decoded, with the stage (P03)."""
     raw_query: str
+    arn: str
+    """Of the method that the caller wants: what an authorizer's policy is held against."""
     source_ip: str
     request_id: str
     now_ms: int
@@ -42,8 +48,92 @@ class HttpCall:
     stage_variables: Mapping[str, str]
 
 
-def event_2_0(call: HttpCall) -> dict[str, Any]:
-    """Payload format 2.0: absent parts are left out (P01); repeated headers and values are joined (P02)."""
+def event_2_0(call: HttpCall, authorized: Allowed | None = None) -> dict[str, Any]:
+    """Payload format 2.0: absent parts are left out (P01); repeated headers and values are joined (P02).
+
+    An authorizer without a context leaves `"lambda": null` (seen on AWS).
+    """
+    event = _common_2_0(call)
+    if authorized is not None:
+        event["requestContext"]["authorizer"] = {"lambda": dict(authorized.context) or None}
+    if call.request.body:
+        event["body"], event["isBase64Encoded"] = _encode_body(call.request)
+    else:
+        event["isBase64Encoded"] = False
+    return event
+
+
+def event_1_0(call: HttpCall, authorized: Allowed | None = None) -> dict[str, Any]:
+    """Payload format 1.0: absent parts are null (P04)."""
+    multi_headers = _group(call.headers)
+    multi_query = _group(parse_qsl(call.raw_query, keep_blank_values=True))
+    body, encoded = _encode_body(call.request) if call.request.body else (None, False)
+    context = _context_1_0(call)
+    if authorized is not None:
+        context["authorizer"] = dict(authorized.context)
+        if authorized.principal_id:
+            context["authorizer"]["principalId"] = authorized.principal_id
+    return {
+        "version": "1.0",
+        "resource": call.route.path,
+        "path": call.path,
+        "httpMethod": call.request.method,
+        "headers": _last(multi_headers),
+        "multiValueHeaders": multi_headers,
+        "queryStringParameters": _last(multi_query) or None,
+        "multiValueQueryStringParameters": multi_query or None,
+        "requestContext": context,
+        "pathParameters": call.parameters or None,
+        "stageVariables": dict(call.stage_variables) or None,
+        "body": body,
+        "isBase64Encoded": encoded,
+    }
+
+
+def authorizer_event_2_0(call: HttpCall, identity: Sequence[str]) -> dict[str, Any]:
+    """What an authorizer with payload format 2.0 is asked; `identitySource` is there when sources are configured."""
+    event = {"type": "REQUEST", "routeArn": call.arn, **_common_2_0(call)}
+    if identity:
+        event["identitySource"] = list(identity)
+    return event
+
+
+def authorizer_event_1_0(call: HttpCall, identity: Sequence[str]) -> dict[str, Any]:
+    """The same with payload format 1.0, which a REST API's authorizer understands. Absent maps are empty."""
+    query = _last(_group(parse_qsl(call.raw_query, keep_blank_values=True)))
+    event: dict[str, Any] = {
+        "version": "1.0",
+        "type": "REQUEST",
+        "methodArn": call.arn,
+        "resource": call.route.path,
+        "path": call.path,
+        "httpMethod": call.request.method,
+        "headers": _last(_group(call.headers)),
+        "queryStringParameters": query,
+        "pathParameters": call.parameters,
+        "stageVariables": dict(call.stage_variables),
+        "requestContext": _context_1_0(call),
+    }
+    if identity:
+        event["identitySource"] = event["authorizationToken"] = ",".join(identity)
+    return event
+
+
+def context_variables(call: HttpCall) -> dict[str, Any]:
+    """`$context`, as far as an identity source can name it."""
+    return {
+        **call.common_context,
+        "httpMethod": call.request.method,
+        "identity": {"sourceIp": call.source_ip, "userAgent": call.request.header("user-agent")},
+        "path": call.path,
+        "protocol": "HTTP/1.1",
+        "requestTime": clf_time(call.now_ms),
+        "requestTimeEpoch": call.now_ms,
+        "routeKey": call.route.key,
+    }
+
+
+def _common_2_0(call: HttpCall) -> dict[str, Any]:
     cookies: list[str] = []
     joined: dict[str, str] = {}
     for name, value in call.headers:
@@ -83,19 +173,10 @@ def event_2_0(call: HttpCall) -> dict[str, Any]:
         event["pathParameters"] = call.parameters
     if call.stage_variables:
         event["stageVariables"] = dict(call.stage_variables)
-    if call.request.body:
-        event["body"], event["isBase64Encoded"] = _encode_body(call.request)
-    else:
-        event["isBase64Encoded"] = False
     return event
 
 
-def event_1_0(call: HttpCall) -> dict[str, Any]:
-    """Payload format 1.0: absent parts are null (P04)."""
-    multi_headers = _group(call.headers)
-    multi_query = _group(parse_qsl(call.raw_query, keep_blank_values=True))
-    body, encoded = _encode_body(call.request) if call.request.body else (None, False)
-    resource = call.route.path
+def _context_1_0(call: HttpCall) -> dict[str, Any]:
     identity = dict.fromkeys(
         (
             "accessKey",
@@ -112,30 +193,16 @@ def event_1_0(call: HttpCall) -> dict[str, Any]:
         )
     )
     return {
-        "version": "1.0",
-        "resource": resource,
-        "path": call.path,
+        **call.common_context,
+        "extendedRequestId": call.request_id,
         "httpMethod": call.request.method,
-        "headers": {name: values[-1] for name, values in multi_headers.items()},
-        "multiValueHeaders": multi_headers,
-        "queryStringParameters": {name: values[-1] for name, values in multi_query.items()} or None,
-        "multiValueQueryStringParameters": multi_query or None,
-        "requestContext": {
-            **call.common_context,
-            "extendedRequestId": call.request_id,
-            "httpMethod": call.request.method,
-            "identity": {**identity, "sourceIp": call.source_ip, "userAgent": call.request.header("user-agent") or ""},
-            "path": call.path,
-            "protocol": "HTTP/1.1",
-            "requestTime": clf_time(call.now_ms),
-            "requestTimeEpoch": call.now_ms,
-            "resourceId": call.route.key,
-            "resourcePath": resource,
-        },
-        "pathParameters": call.parameters or None,
-        "stageVariables": dict(call.stage_variables) or None,
-        "body": body,
-        "isBase64Encoded": encoded,
+        "identity": {**identity, "sourceIp": call.source_ip, "userAgent": call.request.header("user-agent") or ""},
+        "path": call.path,
+        "protocol": "HTTP/1.1",
+        "requestTime": clf_time(call.now_ms),
+        "requestTimeEpoch": call.now_ms,
+        "resourceId": call.route.key,
+        "resourcePath": call.route.path,
     }
 
 
@@ -155,3 +222,7 @@ def _group(pairs: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
     for name, value in pairs:
         result.setdefault(name, []).append(value)
     return result
+
+
+def _last(groups: Mapping[str, list[str]]) -> dict[str, str]:
+    return {name: values[-1] for name, values in groups.items()}

@@ -95,7 +95,7 @@ class Gateway:
             address = Address(self._reachable_host(), listening.getsockname()[1])
             endpoint = Endpoint(
                 websocket=None if websocket_api is None else self._core(websocket_api, str(address)),
-                http=None if http_api is None else HttpApiRules(http_api, self._stack.account_id, str(address)),
+                http=None if http_api is None else self._http_rules(http_api, str(address)),
                 ids=self._ids,
                 invoke=self._invoke,
                 clock=self._clock,
@@ -119,6 +119,16 @@ class Gateway:
             api,
             domain_name,
             self._ids,
+            account_id=self._stack.account_id,
+            region=self._stack.region,
+            settings=self._settings,
+            account=self._account,
+        )
+
+    def _http_rules(self, api: HttpApi, domain_name: str) -> HttpApiRules:
+        return HttpApiRules(
+            api,
+            domain_name,
             account_id=self._stack.account_id,
             region=self._stack.region,
             settings=self._settings,

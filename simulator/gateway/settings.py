@@ -61,3 +61,9 @@ class GatewaySettings:
     )
     callback_frame: str = setting("text", "kind of frame that a POST becomes", row="C18", choices=("text", "binary"))
     empty_callback_status: int = setting(400, "status of a POST without a body", row="C19", low=200, high=599)
+    preflight_status: int = setting(
+        204, "status of a CORS preflight that an HTTP API answers by itself", row="P12", low=200, high=299
+    )
+    http_throttled_message: str = setting(
+        "Too Many Requests", "`message` of an HTTP API's 429 for a throttled request", row="P17"
+    )

@@ -54,11 +54,11 @@ class FakeLambda:
             return InvocationResult("1", shown, "Unhandled")
         return InvocationResult("1", result if isinstance(result, bytes) else json.dumps(result).encode())
 
-    def raises(self, function_name: str) -> None:
+    def raises(self, function_name: str, message: str = "broken") -> None:
         """Let a function raise from now on."""
 
         def handler(event: Any) -> None:
-            raise HandlerError("broken")
+            raise HandlerError(message)
 
         self.handlers[function_name] = handler
 

@@ -8,7 +8,7 @@ import pytest
 from simulator import http11
 from simulator.gateway.ids import is_connection_id
 from simulator.invocation import InvokeRefusedError
-from simulator.stack.model import Cors, HttpRoute
+from simulator.stack.model import Authorizer, Cors, HttpRoute, IdentitySource, Throttle
 
 CORS = Cors(allow_origins=("*",), allow_methods=("GET", "OPTIONS"), allow_headers=("content-type",), max_age_s=300)
 ORIGIN = "Origin: https://app.example.test"
@@ -257,3 +257,98 @@ async def test_the_counts_are_told_to_who_asks(make_stack, serve):
     served = await serve()
     answer = await served.ask("GET", "/.tracker-sim/stats")
     assert (answer.status, json.loads(answer.body)) == (200, {})
+
+
+# -- authorizers and limits --------------------------------------------------------------------------------------------
+
+SIMPLE = Authorizer(
+    "Gate", "gate", (IdentitySource("header", "Auth"),), 100, "2.0", simple_responses=True, result_ttl_s=60
+)
+POLICY = Authorizer("Guard", "guard", (), 100)
+GUARDED = (
+    HttpRoute("GET", "/vendors", "get-vendors", authorizer=SIMPLE),
+    HttpRoute("GET", "/guarded", "guarded", payload_format="1.0", authorizer=POLICY),
+)
+
+
+async def test_an_authorizer_is_asked_once_for_an_identity_and_its_context_reaches_the_function(serve):
+    served = await serve(http_routes=GUARDED)
+    served.functions.handlers["gate"] = lambda event: {
+        "isAuthorized": True,
+        "context": {"who": event["identitySource"]},
+    }
+    for _ in range(2):
+        assert (await served.ask("GET", "/primary/vendors", headers=("AUTH: me",))).status == 200
+        context = (await served.functions.event("get-vendors"))["requestContext"]
+        assert context["authorizer"] == {"lambda": {"who": ["me"]}}
+    assert served.functions.count["gate"] == 1
+
+
+async def test_without_identity_nobody_is_asked(serve):
+    served = await serve(http_routes=GUARDED)
+    answer = await served.ask("GET", "/primary/vendors")
+    assert (answer.status, answer.body) == (401, b'{"message":"Unauthorized"}')
+    assert served.functions.count == {}
+
+
+async def test_a_policy_decides_about_the_method_that_was_asked_for(serve):
+    served = await serve(http_routes=GUARDED)
+
+    def handler(event):
+        assert event["methodArn"].endswith(":h4x0r9d7xa/primary/GET/guarded")
+        effect = event["headers"]["Effect"]
+        statement = {"Action": "execute-api:Invoke", "Effect": effect, "Resource": event["methodArn"]}
+        return {"principalId": "me", "policyDocument": {"Statement": [statement]}, "context": {"n": 1}}
+
+    served.functions.handlers["guard"] = handler
+    assert (await served.ask("GET", "/primary/guarded", headers=("Effect: Allow",))).status == 200
+    context = (await served.functions.event("guarded"))["requestContext"]
+    assert context["authorizer"] == {"n": 1, "principalId": "me"}
+    answer = await served.ask("GET", "/primary/guarded", headers=("Effect: Deny",))
+    assert (answer.status, answer.body) == (403, b'{"message":"Forbidden"}')
+    assert served.functions.count["guarded"] == 1
+
+
+async def hang(event):
+    await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize(
+    ("handler", "status", "said"),
+    [
+        pytest.param(lambda event: {"isAuthorized": 1}, 500, "lacks isAuthorized", id="not understood"),
+        pytest.param(hang, 500, "the integration timeout passed; the client gets 500", id="timeout"),
+    ],
+)
+async def test_an_authorizer_without_a_usable_answer(serve, caplog, handler, status, said):
+    served = await serve(http_routes=GUARDED)
+    served.functions.handlers["gate"] = handler
+    answer = await served.ask("GET", "/primary/vendors", headers=("Auth: me",))
+    assert answer.status == status
+    assert answer["apigw-requestid"] is not None
+    assert said in caplog.text
+    assert served.functions.count["get-vendors"] == 0
+
+
+@pytest.mark.parametrize(("message", "status"), [("Unauthorized", 401), ("broken", 500)])
+async def test_an_authorizer_that_raises(serve, message, status):
+    served = await serve(http_routes=GUARDED)
+    served.functions.raises("gate", message)
+    assert (await served.ask("GET", "/primary/vendors", headers=("Auth: me",))).status == status
+    assert served.functions.count["get-vendors"] == 0
+
+
+async def test_P15_a_request_line_and_headers_of_more_than_10240_bytes(serve):
+    served = await serve()
+    answer = await served.ask("GET", "/primary/vendors", headers=(f"X-Fill: {'x' * 10_240}",))
+    assert answer.status == 431
+    assert answer["apigw-requestid"] is not None
+    assert served.functions.count == {}
+
+
+async def test_P17_a_throttled_request(serve):
+    served = await serve(http_routes=(HttpRoute("GET", "/vendors", "get-vendors", throttle=Throttle(0, 1)),))
+    assert (await served.ask("GET", "/primary/vendors")).status == 200
+    answer = await served.ask("GET", "/primary/vendors")
+    assert (answer.status, answer.body) == (429, b'{"message":"Too Many Requests"}')
+    assert served.functions.count == {"get-vendors": 1}

@@ -5,10 +5,13 @@ import json
 
 import pytest
 
-from simulator.gateway.http_api import HttpAnswer, HttpApiRules, InvokeHttpRoute, match_route
+from simulator.gateway.http_api import HttpAnswer, HttpApiRules, InvokeHttpAuthorizer, InvokeHttpRoute, match_route
+from simulator.gateway.moment import Moment
 from simulator.gateway.proxy_result import Failure
+from simulator.gateway.settings import GatewaySettings
+from simulator.gateway.throttling import AccountThrottle
 from simulator.http11 import HttpRequest
-from simulator.stack.model import Cors, HttpApi, HttpRoute
+from simulator.stack.model import Authorizer, Cors, HttpApi, HttpRoute, Throttle
 
 DOMAIN = "h4x0r9d7xa.execute-api.us-east-1.amazonaws.com"
 REQUEST_ID = "Uz7RBGmNoAMFqPA="
@@ -35,18 +38,26 @@ def request(target="/primary/vendors", method="GET", headers=(), body=b""):
     return HttpRequest(method, target, tuple(headers), body, keep_alive=True, upgrade=False)
 
 
-def api(*routes, stage="primary", **more):
+def api(*routes, stage="primary", settings=None, **more):
     made = HttpApi("Http", "h4x0r9d7xa", "http", stage, routes or (VENDORS,), **more)
-    return HttpApiRules(made, "123456789012", DOMAIN)
+    settings = GatewaySettings(**(settings or {}))
+    return HttpApiRules(
+        made,
+        DOMAIN,
+        account_id="123456789012",
+        region="us-east-1",
+        settings=settings,
+        account=AccountThrottle(settings),
+    )
 
 
-def handle(rules, asked):
+def handle(rules, asked, now_s=0.0):
     return rules.handle(
         asked,
         "198.51.100.7",
         request_id=REQUEST_ID,
         trace_id="Root=1-65f0c37e-0a1b2c3d4e5f60718293a4b5",
-        now_ms=1_710_277_502_431,
+        now=Moment(1_710_277_502_431, now_s),
     )
 
 
@@ -424,3 +435,97 @@ def test_P12_which_origins_are_allowed(allowed, credentials, origin, granted):
     rules = api(cors=Cors(allow_origins=allowed, allow_credentials=credentials))
     answer = answer_to({"a": 1}, rules=rules, asked=request(headers=[("Origin", origin)]))
     assert headers_of(answer, "access-control-allow-origin") == ([] if granted is None else [granted])
+
+
+GATED = HttpRoute("ANY", "$default", "catch-all", authorizer=Authorizer("gate", "gate"))
+PREFLIGHT = request("/primary/anything", "OPTIONS", [ORIGIN, WANTED])
+
+
+def test_P14_a_default_route_with_an_authorizer_swallows_preflights():
+    decided = handle(api(GATED, cors=CORS), PREFLIGHT)
+    assert isinstance(decided, InvokeHttpAuthorizer)
+    assert decided.call.route is GATED
+
+
+@pytest.mark.parametrize(
+    "routes",
+    [
+        pytest.param((GATED, HttpRoute("OPTIONS", "/{proxy+}", "options")), id="an OPTIONS route"),
+        pytest.param((GATED, HttpRoute("ANY", "/{proxy+}", "any")), id="a route for any method"),
+        pytest.param((HttpRoute("ANY", "$default", "catch-all"),), id="a $default route without authorizer"),
+        pytest.param((VENDORS,), id="no such route"),
+    ],
+)
+def test_P14_otherwise_the_gateway_answers_them(routes):
+    answer = handle(api(*routes, cors=CORS), PREFLIGHT)
+    assert isinstance(answer, HttpAnswer)
+    assert answer.status == 204
+    assert headers_of(answer, "access-control-allow-origin") == ["https://app.example.test"]
+
+
+def test_P12_the_status_of_a_preflight_is_a_setting():
+    assert handle(api(cors=CORS, settings={"preflight_status": 200}), PREFLIGHT).status == 200
+
+
+# -- limits ------------------------------------------------------------------------------------------------------------
+
+
+def test_P15_request_line_and_headers_have_10240_bytes_together():
+    def of_size(size):
+        line = len("GET /primary/vendors HTTP/1.1\r\n")
+        return request(
+            headers=[("Host", DOMAIN), ("X-Fill", "x" * (size - line - len(f"Host: {DOMAIN}\r\nX-Fill: \r\n")))]
+        )
+
+    assert isinstance(handle(api(), of_size(10_240)), InvokeHttpRoute)
+    answer = handle(api(), of_size(10_241))
+    assert isinstance(answer, HttpAnswer)
+    assert (answer.status, headers_of(answer, "apigw-requestid")) == (431, [REQUEST_ID])
+
+
+def test_P17_a_throttled_request_gets_429_and_the_next_second_it_passes():
+    rules = api(throttle=Throttle(rate_per_s=1, burst=1))
+    assert isinstance(handle(rules, request(), 0.0), InvokeHttpRoute)
+    answer = handle(rules, request(), 0.5)
+    assert (answer.status, answer.body) == (429, b'{"message":"Too Many Requests"}')
+    assert headers_of(answer, "apigw-requestid") == [REQUEST_ID]
+    assert isinstance(handle(rules, request(), 1.0), InvokeHttpRoute)
+
+
+def test_P17_a_route_has_a_throttle_of_its_own():
+    closed = HttpRoute("GET", "/closed", "f", throttle=Throttle(rate_per_s=0, burst=0))
+    rules = api(VENDORS, closed)
+    assert handle(rules, request("/primary/closed")).status == 429
+    assert isinstance(handle(rules, request()), InvokeHttpRoute)
+
+
+def test_P17_the_account_has_one_for_all():
+    rules = api(settings={"account_burst": 1, "account_rate_per_s": 0.0})
+    assert handle(rules, request("/primary/nothing")).status == 404
+    assert handle(rules, request("/primary/nothing")).status == 429
+
+
+def test_P17_the_text_is_a_setting_and_browsers_can_read_it():
+    settings = {"account_burst": 0, "http_throttled_message": "Slow down"}
+    answer = handle(api(cors=CORS, settings=settings), request(headers=[ORIGIN]))
+    assert (answer.status, answer.body) == (429, b'{"message":"Slow down"}')
+    assert headers_of(answer, "access-control-allow-origin") == ["https://app.example.test"]
+
+
+# -- the id ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(answer_to({"a": 1}), id="200"),
+        pytest.param(answer_to({"statusCode": 204}, payload_format="1.0"), id="204 of format 1.0"),
+        pytest.param(answer_to(Failure.ERROR), id="500"),
+        pytest.param(answer_to(Failure.TIMEOUT), id="503"),
+        pytest.param(handle(api(), request("/primary/nothing")), id="404"),
+        pytest.param(handle(api(cors=CORS), PREFLIGHT), id="preflight"),
+    ],
+)
+def test_P16_every_answer_has_an_id_and_nothing_of_rest_apis(answer):
+    assert headers_of(answer, "apigw-requestid") == [REQUEST_ID]
+    assert not [name for name, _ in answer.headers if name.lower().startswith(("x-amzn-", "x-amz-"))]

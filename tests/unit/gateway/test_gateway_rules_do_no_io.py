@@ -10,6 +10,7 @@ import simulator.gateway
 ROOM = Path(simulator.gateway.__file__).parent
 RULES = [
     "actions",
+    "authorizer_cache",
     "authorizers",
     "core",
     "deadlines",
