@@ -4,6 +4,7 @@
 - Environments are started only for waiting invocations that nobody who is starting or returning will take, at most
   `max_starting` at a time (a burst of imports on few cores is slower than a queue), at most `max_environments` in all.
 - In flight (waiting or running) never exceeds the reserved concurrency (F16, F19).
+- An environment for which there is nothing to do is frozen, and thawed just before its next event (F07).
 - An environment that dies while starting answers the oldest waiting invocation with its error. When the handler
   cannot be imported and no environment works, everyone waiting gets that error, and for `HOLD_S` whoever comes next
   too: each would fail the same way (F09), and a process for each is a storm.
@@ -39,22 +40,43 @@ class Give:
 
 
 @dataclass(frozen=True, slots=True)
+class Freeze:
+    """Stop the environment: it has nothing to do."""
+
+    environment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Thaw:
+    """Let the environment go on: it is about to be given something, or has hung up and must ask again."""
+
+    environment: str
+
+
+@dataclass(frozen=True, slots=True)
 class FailAtStart:
     """Answer the invocation with the error that the last environment to start died of."""
 
     invocation: str
 
 
-Action = Start | Give | FailAtStart
+Action = Start | Give | Freeze | Thaw | FailAtStart
 
 
 class Dispatcher:
     """The environments and invocations of one function; see the module's first lines."""
 
     def __init__(
-        self, function: str, *, max_environments: int, max_starting: int, reserved_concurrency: int | None = None
+        self,
+        function: str,
+        *,
+        max_environments: int,
+        max_starting: int,
+        reserved_concurrency: int | None = None,
+        freezes: bool = True,
     ) -> None:
         self._function = function
+        self._freezes = freezes
         self._max_environments = max_environments
         self._max_starting = max_starting
         self._reserved_concurrency = reserved_concurrency
@@ -91,12 +113,18 @@ class Dispatcher:
         self._step(environment, EnvironmentStep.POLLS)
         self._hold_until_s = None
         self._idle.append(environment)
-        return self._plan()
+        actions = self._plan()
+        if self._freezes and self.state(environment) is EnvironmentState.IDLE:
+            self._step(environment, EnvironmentStep.FREEZES)
+            actions.append(Freeze(environment))
+        return actions
 
-    def poll_lost(self, environment: str) -> None:
+    def poll_lost(self, environment: str) -> list[Action]:
         """The environment stopped asking without an answer; it may ask again."""
+        was_frozen = self.state(environment) is EnvironmentState.FROZEN
         self._step(environment, EnvironmentStep.POLL_LOST)
         self._idle.remove(environment)
+        return [Thaw(environment)] if was_frozen else []
 
     def answered(self, environment: str) -> None:
         """The environment answered the invocation it was given."""
@@ -153,6 +181,8 @@ class Dispatcher:
             invocation = next(iter(self._waiting))
             del self._waiting[invocation]
             environment = self._idle.pop()
+            if self.state(environment) is EnvironmentState.FROZEN:
+                yield Thaw(environment)
             self._step(environment, EnvironmentStep.TAKES)
             self._running[environment] = invocation
             yield Give(environment, invocation)

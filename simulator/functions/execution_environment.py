@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from simulator.functions.environment_variables import handler_environment
+from simulator.functions.guardian import Guardian
 from simulator.functions.runtime_api import RuntimeApi
 from simulator.functions.worker_process import BOOTSTRAP, WorkerProcess
 from simulator.stack.model import Function
@@ -26,6 +27,8 @@ class Settings:
     """An empty folder."""
     machine: Mapping[str, str]
     """See `environment_variables.machine_variables`."""
+    guardian: Guardian | None = None
+    """Ends stopped workers when the simulator is killed; without it no environment is frozen."""
 
 
 class EnvironmentEvents(Protocol):
@@ -68,7 +71,7 @@ class ExecutionEnvironment:
         self._log_stream = log_stream
         self._events = events
         self._api = RuntimeApi(self)
-        self._process = WorkerProcess(on_line, self._on_process_exit)
+        self._process = WorkerProcess(on_line, self._on_process_exit, settings.guardian)
         self._hang_up_timer: asyncio.TimerHandle | None = None
         self._exit_told = False
 
@@ -99,6 +102,14 @@ class ExecutionEnvironment:
     def give(self, request_id: str, payload: bytes, *, deadline_ms: int, trace_id: str) -> None:
         """Hand it an event; only after `on_poll`."""
         self._api.give(request_id, payload, deadline_ms=deadline_ms, function_arn=self._function.arn, trace_id=trace_id)
+
+    def freeze(self) -> None:
+        """Stop the process and whatever the handler left running in its group (F07)."""
+        self._process.freeze()
+
+    def thaw(self) -> None:
+        """Let them go on."""
+        self._process.thaw()
 
     def kill(self) -> None:
         """End the process at once (timeouts)."""

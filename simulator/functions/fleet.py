@@ -12,7 +12,7 @@ from typing import Any
 
 from simulator.clock import Clock
 from simulator.functions import faults
-from simulator.functions.dispatch import Action, Dispatcher, FailAtStart, Give, Start
+from simulator.functions.dispatch import Action, Dispatcher, FailAtStart, Freeze, Give, Start, Thaw
 from simulator.functions.execution_environment import ExecutionEnvironment, Settings
 from simulator.functions.life import EnvironmentState
 from simulator.functions.log_text import failure_entry, load_failure_sentence
@@ -97,6 +97,7 @@ class Fleet:
             max_environments=max_environments,
             max_starting=max_starting,
             reserved_concurrency=function.reserved_concurrency,
+            freezes=settings.guardian is not None,
         )
         self._invocations: dict[str, _Invocation] = {}
         self._environments: dict[str, _Running] = {}
@@ -164,6 +165,10 @@ class Fleet:
                     self._spawn(self._start(environment), "start")
                 case Give(environment, request_id):
                     self._give(environment, request_id)
+                case Freeze(environment):
+                    self._environments[environment].environment.freeze()
+                case Thaw(environment):
+                    self._environments[environment].environment.thaw()
                 case FailAtStart(request_id):
                     self._fail_at_start(self._invocations[request_id])
 
@@ -236,8 +241,8 @@ class Fleet:
 
     def on_poll_lost(self, environment: str) -> None:
         """See `EnvironmentEvents`."""
-        if self._dispatcher.state(environment) is EnvironmentState.IDLE:
-            self._dispatcher.poll_lost(environment)
+        if self._dispatcher.state(environment) in (EnvironmentState.IDLE, EnvironmentState.FROZEN):
+            self._perform(self._dispatcher.poll_lost(environment))
 
     def on_answer(self, environment: str, payload: bytes, *, failed: bool) -> None:
         """See `EnvironmentEvents`."""

@@ -3,11 +3,14 @@
 ::
 
     STARTING ──polls──► IDLE ──takes──► BUSY ──answers──► RETURNING ──polls──► IDLE …
-                         │                                   ▲
-                         └────────────poll lost──────────────┘      any state ──dies──► DEAD
+                        │ │                                  ▲
+                        │ └─freezes─► FROZEN ──takes──► BUSY │
+                        │               │                    │
+                        └───poll lost───┴────────────────────┘      any state ──dies──► DEAD
 
 An environment runs one event at a time (F06). It has answered before it asks for the next event, so between the two
-it is RETURNING: not free yet, but about to be, and no reason to start another environment.
+it is RETURNING: not free yet, but about to be, and no reason to start another environment. One that asks and gets
+nothing is FROZEN until there is an event for it (F07); where freezing is switched off it stays IDLE.
 """
 
 from __future__ import annotations
@@ -24,6 +27,8 @@ class EnvironmentState(Enum):
     """The process runs and imports the handler."""
     IDLE = "idle"
     """Waiting for an event."""
+    FROZEN = "frozen"
+    """Waiting for an event, and stopped with everything it left running (F07)."""
     BUSY = "busy"
     """Running the handler."""
     RETURNING = "returning"
@@ -35,6 +40,7 @@ class EnvironmentStep(Enum):
     """What can happen to an environment."""
 
     POLLS = "polls"
+    FREEZES = "freezes"
     TAKES = "takes"
     ANSWERS = "answers"
     POLL_LOST = "poll lost"
@@ -49,10 +55,14 @@ STEPS: Mapping[tuple[EnvironmentState, EnvironmentStep], EnvironmentState] = Map
         (_STATES.STARTING, _STEPS.POLLS): _STATES.IDLE,
         (_STATES.IDLE, _STEPS.TAKES): _STATES.BUSY,
         (_STATES.IDLE, _STEPS.POLL_LOST): _STATES.RETURNING,
+        (_STATES.IDLE, _STEPS.FREEZES): _STATES.FROZEN,
+        (_STATES.FROZEN, _STEPS.TAKES): _STATES.BUSY,
+        (_STATES.FROZEN, _STEPS.POLL_LOST): _STATES.RETURNING,
         (_STATES.BUSY, _STEPS.ANSWERS): _STATES.RETURNING,
         (_STATES.RETURNING, _STEPS.POLLS): _STATES.IDLE,
         (_STATES.STARTING, _STEPS.DIES): _STATES.DEAD,
         (_STATES.IDLE, _STEPS.DIES): _STATES.DEAD,
+        (_STATES.FROZEN, _STEPS.DIES): _STATES.DEAD,
         (_STATES.BUSY, _STEPS.DIES): _STATES.DEAD,
         (_STATES.RETURNING, _STEPS.DIES): _STATES.DEAD,
     }

@@ -8,7 +8,9 @@ Different from Lambda:
 - Environments are processes on this machine: no memory limit, no read-only code folder, no `/tmp` of their own, and the
   interpreter is the simulator's whatever `Runtime` says (only `AWS_EXECUTION_ENV` repeats it).
 - At most `max_environments` run per function; further events wait instead of being throttled. There is no account
-  limit (F19), no idle expiry, and what a handler leaves running after it returned goes on running (F07).
+  limit (F19) and no idle expiry.
+- A frozen environment (F07) is a stopped process group; a process that a handler starts in a session of its own is
+  outside it and runs on.
 - A cold start takes what importing takes here, and shares the machine's cores with everything else.
 - When the handler cannot be imported and no environment works, the error is repeated for a second without a new
   process (F09).
@@ -37,6 +39,7 @@ from simulator.functions.environment_variables import harmless_aws, machine_vari
 from simulator.functions.execution_environment import Settings
 from simulator.functions.faults import MAX_REQUEST_BYTES
 from simulator.functions.fleet import Fleet, OnLog, stopping_refusal
+from simulator.functions.guardian import Guardian
 from simulator.functions.handler_output import HandlerOutput
 from simulator.functions.in_process import InProcessFunction, kept_from_aws
 from simulator.functions.settings import FunctionSettings
@@ -89,6 +92,7 @@ class FunctionPool:
         self._home: tempfile.TemporaryDirectory[str] | None = None
         self._output = HandlerOutput()
         self._kept_from_aws = contextlib.ExitStack()
+        self._guardian: Guardian | None = None
         self._runners: dict[str, Fleet | InProcessFunction] = {}
         self._last_stats: dict[str, dict[str, Any]] = {}
 
@@ -109,7 +113,9 @@ class FunctionPool:
             self._keep_from_aws(self._home.name)
             FunctionPool._running_in_process = True
             self._output.install()
-        settings = Settings(self._region, self._aws_endpoint_url, self._home.name, machine_variables())
+        elif self._settings.freeze:
+            await self._start_guardian()
+        settings = Settings(self._region, self._aws_endpoint_url, self._home.name, machine_variables(), self._guardian)
         turn = asyncio.Lock()
         for name, function in self._functions.items():
             variables = self._variables.get(name, {})
@@ -148,7 +154,19 @@ class FunctionPool:
                 self._output.remove()
                 FunctionPool._running_in_process = False
                 self._kept_from_aws.close()
+            guardian, self._guardian = self._guardian, None
+            if guardian is not None:
+                await guardian.stop()
             home.cleanup()
+
+    async def _start_guardian(self) -> None:
+        try:
+            self._guardian = await Guardian.start()
+        except OSError as error:
+            raise EnvironmentFailure(
+                f"no process to guard the functions could be started ({error}); see to the machine, or try without "
+                "freezing: --set functions.freeze=no."
+            ) from error
 
     def _keep_from_aws(self, home: str) -> None:
         # Not only while a handler is waited for: one that has timed out runs on, perhaps at a breakpoint.

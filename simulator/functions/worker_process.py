@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import cast
 
+from simulator.functions.guardian import Guardian
 from simulator.functions.log_text import LineSplitter
 
 BOOTSTRAP = Path(__file__).with_name("worker_bootstrap.py")
@@ -26,9 +27,13 @@ class WorkerProcess(asyncio.SubprocessProtocol):
     `on_line` gets each line of standard output and error, in order; `on_exit` the return code, once.
     """
 
-    def __init__(self, on_line: Callable[[str], None], on_exit: Callable[[int], None]) -> None:
+    def __init__(
+        self, on_line: Callable[[str], None], on_exit: Callable[[int], None], guardian: Guardian | None = None
+    ) -> None:
         self._on_line = on_line
         self._on_exit = on_exit
+        self._guardian = guardian
+        self._frozen = False
         self._splitter = LineSplitter()
         self._transport: asyncio.SubprocessTransport | None = None
         self._exited = asyncio.Event()
@@ -55,14 +60,29 @@ class WorkerProcess(asyncio.SubprocessProtocol):
             return None
         return self._transport.get_pid()
 
+    def freeze(self) -> None:
+        """Stop it where it is, and whatever it started; children that left its process group run on."""
+        self._frozen = True
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._frozen = False
+        self._signal(signal.SIGCONT)
+
     def kill(self) -> None:
         """End it at once, and whatever it started."""
         self._signal(signal.SIGKILL)
 
     async def end(self) -> None:
-        """End it kindly, then firmly; returns when nothing of it is left."""
+        """End it kindly, then firmly; returns when nothing of it is left.
+
+        A frozen one never runs again, as in Lambda: what it had left to do is lost, not finished at the last moment.
+        """
         if self._transport is None:
             return
+        if self._frozen:
+            self.kill()
         stdin = self._transport.get_pipe_transport(0)
         if stdin is not None:
             stdin.close()
@@ -80,6 +100,8 @@ class WorkerProcess(asyncio.SubprocessProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.BaseProtocol."""
         self._transport = cast("asyncio.SubprocessTransport", transport)
+        if self._guardian is not None:
+            self._guardian.watch(self._transport.get_pid())
 
     def pipe_data_received(self, fd: int, data: bytes | str) -> None:  # noqa: ARG002  only one pipe is read
         """See asyncio.SubprocessProtocol."""
@@ -98,6 +120,8 @@ class WorkerProcess(asyncio.SubprocessProtocol):
         self._exited.set()
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._transport.get_pid(), signal.SIGKILL)  # what the handler started goes with its sandbox
+        if self._guardian is not None:
+            self._guardian.forget(self._transport.get_pid())
         self._on_exit(self._transport.get_returncode() or 0)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002

@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from simulator.functions.dispatch import HOLD_S, Action, Dispatcher, FailAtStart, Give, Start
+from simulator.functions.dispatch import HOLD_S, Action, Dispatcher, FailAtStart, Freeze, Give, Start, Thaw
 from simulator.functions.life import STEPS, EnvironmentState, EnvironmentStep, IllegalStepError, next_state
 from simulator.invocation import InvokeRefusedError
 
 
 def dispatcher(**overrides: int) -> Dispatcher:
-    settings = {"max_environments": 10, "max_starting": 10} | overrides
-    return Dispatcher("f", **settings)
+    settings: dict[str, int] = {"max_environments": 10, "max_starting": 10, "freezes": False} | overrides
+    return Dispatcher("f", **settings)  # type: ignore[arg-type]
 
 
 def with_idle(names: int, **overrides: int) -> Dispatcher:
@@ -59,6 +59,37 @@ def test_sequential_invocations_reuse_the_environment_even_before_it_polls_again
     assert d.submit("i2", 0) == []
     assert d.polled("f#1") == [Give("f#1", "i2")]
     assert d.started == 1
+
+
+def test_F07_an_environment_with_nothing_to_do_is_frozen_until_there_is_an_event() -> None:
+    d = dispatcher(freezes=True)
+    d.submit("i1", 0)
+    assert d.polled("f#1") == [Give("f#1", "i1")]
+    d.answered("f#1")
+    assert d.polled("f#1") == [Freeze("f#1")]
+    assert d.state("f#1") is EnvironmentState.FROZEN
+    assert d.submit("i2", 0) == [Thaw("f#1"), Give("f#1", "i2")]
+
+
+def test_F07_an_environment_that_gets_an_event_at_once_is_not_frozen_in_between() -> None:
+    d = dispatcher(max_environments=1, freezes=True)
+    d.submit("i1", 0)
+    d.submit("i2", 0)
+    d.polled("f#1")
+    d.answered("f#1")
+    assert d.polled("f#1") == [Give("f#1", "i2")]
+
+
+def test_F07_a_frozen_environment_that_has_hung_up_goes_on_so_that_it_asks_again() -> None:
+    d = with_idle(1, freezes=True)
+    assert d.poll_lost("f#1") == [Thaw("f#1")]
+    assert d.submit("i1", 0) == []
+    assert d.polled("f#1") == [Give("f#1", "i1")]
+
+
+def test_F07_death_while_frozen_starts_nothing() -> None:
+    d = with_idle(1, freezes=True)
+    assert d.died("f#1") == (None, [])
 
 
 def test_waiting_invocations_are_taken_in_order_by_whoever_is_free_first() -> None:

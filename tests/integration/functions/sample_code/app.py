@@ -4,6 +4,7 @@ import decimal
 import os
 import socket
 import sys
+import threading
 from pathlib import Path
 
 calls = 0
@@ -68,6 +69,27 @@ def meet_with_child(event, context):
         meet(event, context)
         os._exit(0)
     return meet(event, context)
+
+
+def leaves_work(event, context):
+    """Return while a thread, and perhaps a child process, still wait to be let go."""
+    connected, ready = os.pipe()
+
+    def wait():
+        with socket.create_connection(("127.0.0.1", event["port"])) as peer:
+            peer.sendall(f"{os.getpid()}\n".encode())
+            os.write(ready, b"x")
+            peer.recv(1)
+            peer.sendall(b"done\n")
+
+    threading.Thread(target=wait, daemon=True).start()
+    os.read(connected, 1)
+    if event.get("child"):
+        if os.fork() == 0:
+            wait()
+            os._exit(0)
+        os.read(connected, 1)
+    return os.getpid()
 
 
 def fail(event, context):
