@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import functools
 import json
 import logging
@@ -208,7 +209,7 @@ async def _serve(settings: Any, *, as_json: bool, until_stdin_closes: bool) -> N
             stack = await _unless_stopped(stop, leaving.enter_async_context(LocalStack(settings)))
             for warning in stack.stack.warnings:
                 click.echo(f"note: {warning}", err=True)
-            with announced(stack.endpoints):
+            with announced(stack.endpoints, stack.vendor_token_secret):
                 if as_json:
                     click.echo(json.dumps(stack.endpoints.to_json()))
                     sys.stdout.flush()
@@ -399,6 +400,8 @@ def _ignore(_text: str) -> None:
 @click.argument("url", required=False)
 @click.option("--send", "messages", multiple=True, metavar="TEXT", help="Send TEXT once connected; may be repeated.")
 @click.option("--count", type=click.IntRange(min=1), help="Stop after this many frames. Default: never.")
+@click.option("--vendor", help="Connect as this vendor of the running stack (id or name). Default: as a viewer.")
+@click.option("--token", help="Connect with this vendor token. Default: as a viewer.")
 @click.option("--header", "headers", multiple=True, metavar="NAME:VALUE", help="Extra request header; may be repeated.")
 @click.option("--subprotocol", "subprotocols", multiple=True, help="Offer a subprotocol; may be repeated.")
 @click.option("--no-stdin", is_flag=True, help="Do not send lines of stdin as messages.")
@@ -408,6 +411,8 @@ def connect(
     url: str | None,
     messages: tuple[str, ...],
     count: int | None,
+    vendor: str | None,
+    token: str | None,
     headers: tuple[str, ...],
     subprotocols: tuple[str, ...],
     no_stdin: bool,
@@ -415,12 +420,17 @@ def connect(
 ) -> None:
     """Connect to URL (default: the running stack) and print each frame as one line of JSON.
 
-    Lines typed on stdin are sent as messages. Ctrl-C ends it.
+    Lines typed on stdin are sent as messages. Ctrl-C ends it. A vendor publishes its position with
+    {"action": "sendvendor", "lat": 37.77, "long": -122.42, "text": "..."}.
     """
     from simulator.loop import run as run_loop  # noqa: PLC0415
     from simulator.running import find  # noqa: PLC0415
     from simulator.viewer import view  # noqa: PLC0415
 
+    if vendor is not None:
+        if url is not None or token is not None:
+            raise InputError("--vendor is for the running stack; elsewhere give --token alone.")
+        token = _token_for(vendor, port).token
     if url is None:
         url = find(port).websocket_url
     if url is None:
@@ -431,6 +441,8 @@ def connect(
         if not colon:
             raise InputError(f"--header {header!r} has no colon; write NAME:VALUE.")
         pairs.append((name.strip(), value.strip()))
+    if token is not None:
+        pairs.append(("Authorization", f"Bearer {token}"))
 
     async def watch(url: str) -> None:
         stop = asyncio.Event()
@@ -448,6 +460,43 @@ def connect(
             )
 
     run_loop(watch(url))
+
+
+# -- token -------------------------------------------------------------------------------------------------------------
+
+
+@cli.command()
+@click.argument("vendor")
+@click.option(
+    "--expires-in",
+    "lifetime_s",
+    type=click.IntRange(1, 86_400),
+    default=900,
+    metavar="SECONDS",
+    help="Seconds until it expires, 1 to 86400. What it has opened stays open. Default: 900.",
+)
+@click.option("--port", type=int, help="Main port of the stack, when several are running.")
+@click.option("--json", "as_json", is_flag=True, help="Print it as one line of JSON, with vendor, expiry and URL.")
+@_debug_option
+def token(vendor: str, lifetime_s: int, port: int | None, as_json: bool) -> None:
+    """Make a token with which VENDOR (its id, or its name) may publish its position on the running stack.
+
+    Connect to its URL with ?token=TOKEN, or with the header Authorization: Bearer TOKEN.
+    """
+    made = _token_for(vendor, port, lifetime_s)
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(made)))
+        return
+    click.echo(made.token)
+    click.echo(f"opens connections of vendor {made.vendor_id} for {lifetime_s} s", err=True)
+
+
+def _token_for(vendor: str, port: int | None, lifetime_s: int = 900) -> Any:
+    from simulator.clock import SystemClock  # noqa: PLC0415
+    from simulator.running import find_note  # noqa: PLC0415
+    from simulator.vendor_tokens import token_for  # noqa: PLC0415
+
+    return token_for(find_note(port), vendor, now_s=SystemClock().wall_ms() / 1_000, lifetime_s=lifetime_s)
 
 
 # -- clock -------------------------------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ from simulator.stack import load_stack
 from simulator.stack.localise import local_environment
 from simulator.stack.model import Stack
 from simulator.triggers import EventSourcePoller
+from simulator.vendor_secret import secret_for, secret_variables
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class LocalStack:
         self.stack: Stack
         self.cloud: Cloud
         self.gateway: Gateway
+        self.vendor_token_secret: str | None
         self.endpoints: Endpoints
 
     async def __aenter__(self) -> Self:
@@ -132,6 +134,7 @@ class LocalStack:
         aws_endpoint_url = await self.cloud.ready()
         provisioned = await self.cloud.provision(self.stack)
         addresses = {api_id: str(address) for api_id, address in self.gateway.addresses.items()}
+        self.vendor_token_secret = secret_for(self.stack.functions)
         self._functions = FunctionPool(
             self.stack.functions,
             {
@@ -139,6 +142,7 @@ class LocalStack:
                     **local_environment(
                         function, stack=self.stack, api_addresses=addresses, aws_endpoint_url=aws_endpoint_url
                     ),
+                    **secret_variables(function, self.vendor_token_secret),
                     "AWS_CA_BUNDLE": str(self.gateway.ca_bundle),
                 }
                 for function in self.stack.functions

@@ -1,4 +1,4 @@
-"""Finding a stack that runs: `up` leaves a note where `send` and `connect` look for it.
+"""Finding a stack that runs: `up` leaves a note where `send`, `connect` and `token` look for it.
 
 The notes live in a private folder of the user (`$XDG_RUNTIME_DIR`, else the temporary folder) and go when the stack
 does. Whoever left a note holds a lock on it, which the system lets go when the process ends, however it ends: a note
@@ -15,6 +15,7 @@ import stat
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 from urllib.parse import urlsplit
@@ -26,14 +27,28 @@ if sys.platform != "win32":
     import fcntl
 
 
+_EXTRA = "vendor_token_secret"
+"""The key of a note that `Endpoints` does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What is known of a running stack."""
+
+    endpoints: Endpoints
+    vendor_token_secret: str | None = field(default=None, repr=False)
+    """What its authorizer accepts tokens of; None when nothing in it checks any. Only ever in the note."""
+
+
 @contextlib.contextmanager
-def announced(endpoints: Endpoints) -> Iterator[None]:
+def announced(endpoints: Endpoints, vendor_token_secret: str | None = None) -> Iterator[None]:
     """Leave a note about a running stack for as long as the context lasts."""
     note = _folder() / f"{endpoints.pid}.json"
     partial = note.with_suffix(".partial")
-    with partial.open("w", encoding="utf-8") as file:
+    partial.unlink(missing_ok=True)
+    with open(partial, "x", encoding="utf-8", opener=_for_the_user_only) as file:
         try:
-            file.write(json.dumps(endpoints.to_json()))
+            file.write(json.dumps({**endpoints.to_json(), _EXTRA: vendor_token_secret}))
             file.flush()
             _hold(file)
             partial.replace(note)
@@ -45,34 +60,44 @@ def announced(endpoints: Endpoints) -> Iterator[None]:
 
 def find(port: int | None = None) -> Endpoints:
     """The stack that runs, or the one of several whose main port is `port`; InputError when there is no such one."""
-    stacks = list(_alive())
+    return find_note(port).endpoints
+
+
+def find_note(port: int | None = None) -> Note:
+    """As `find`, with everything that is known of the stack."""
+    notes = list(_alive())
     if port is not None:
-        stacks = [stack for stack in stacks if port in (_port(stack.websocket_url), _port(stack.http_url))]
-        if not stacks:
+        notes = [note for note in notes if port in _ports(note.endpoints)]
+        if not notes:
             raise InputError(f"no stack runs on port {port}; `tracker-sim up --port {port}` starts one.")
-    if not stacks:
+    if not notes:
         raise InputError("no stack is running here; start one with `tracker-sim up` in another terminal.")
-    if len(stacks) > 1:
-        urls = ", ".join(str(stack.websocket_url or stack.http_url) for stack in stacks)
-        raise InputError(f"{len(stacks)} stacks are running ({urls}); say which with --port.")
-    return stacks[0]
+    if len(notes) > 1:
+        urls = ", ".join(str(note.endpoints.websocket_url or note.endpoints.http_url) for note in notes)
+        raise InputError(f"{len(notes)} stacks are running ({urls}); say which with --port.")
+    return notes[0]
 
 
-def _alive() -> Iterator[Endpoints]:
+def _alive() -> Iterator[Note]:
     for note in sorted(_folder().glob("*.json")):
         try:
             with note.open(encoding="utf-8") as file:
                 if not _is_held(file):
                     note.unlink(missing_ok=True)
                     continue
-                endpoints = Endpoints.from_json(json.load(file))
+                document = json.load(file)
+            found = Note(Endpoints.from_json(document), document.get(_EXTRA))
         except (OSError, ValueError, KeyError, TypeError):
             continue
-        yield endpoints
+        yield found
 
 
-def _port(url: str | None) -> int | None:
-    return None if url is None else urlsplit(url).port
+def _ports(endpoints: Endpoints) -> set[int | None]:
+    return {urlsplit(url).port for url in (endpoints.websocket_url, endpoints.http_url) if url is not None}
+
+
+def _for_the_user_only(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 if sys.platform == "win32":

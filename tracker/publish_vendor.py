@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _NOT_A_VENDOR = (
     "This connection may only watch: connect with a vendor's token to send that vendor's position "
-    "(?token=… in the URL, or the header Authorization: Bearer …)."
+    "(?token=TOKEN in the URL, or the header Authorization: Bearer TOKEN)."
 )
 
 

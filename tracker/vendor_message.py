@@ -68,7 +68,7 @@ def to_update(message: str, *, vendor_id: str, message_id: str, received_ms: int
                 "text": text_at(said, "text", "text", MAX_TEXT_CHARS),
                 "date": (_EPOCH + timedelta(milliseconds=received_ms)).isoformat(timespec="milliseconds"),
                 "geo": {
-                    "id": hashlib.sha256(spot.encode()).hexdigest()[:16],
+                    "id": _place_id("", spot),
                     "name": spot,
                     "full_name": spot,
                     "place_type": "poi",
@@ -80,6 +80,11 @@ def to_update(message: str, *, vendor_id: str, message_id: str, received_ms: int
             }
         )
     )
+
+
+def _place_id(*parts: str) -> str:
+    """Return sixteen hex digits: a place has the same ones whoever reports from it (`simulator.vendors.city`)."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
 def _snowflake(ms: int, message_id: str) -> str:

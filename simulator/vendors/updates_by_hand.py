@@ -46,23 +46,29 @@ def single_update(
     Updates made in the same millisecond need one `sequence` for distinct ids. Raises `InputError` for an empty vendor
     and for coordinates out of range.
     """
-    name = clean_text(vendor, NAME_LIMIT)
-    if not name:
-        raise InputError("The vendor has no name; give a Twitter id or a name.")
+    vendor_id, name = vendor_by_hand(vendor)
     for what, degrees, largest in (("lat", lat, _LARGEST_LAT), ("long", long, _LARGEST_LONG)):
         if not math.isfinite(degrees) or abs(degrees) > largest:
             raise InputError(f"{what} is {degrees}; give degrees from {-largest:g} to {largest:g}.")
-    is_id = name.isascii() and name.isdigit()
-    if is_id and len(name) > _ID_CHARS:
-        raise InputError(f"The vendor id {name} is too long; a Twitter id has at most {_ID_CHARS} digits.")
     point = LatLong(lat, long)
     return build_update(
-        _stranger(name if is_id else vendor_id_of(name), name, point),
+        _stranger(vendor_id, name, point),
         point,
         tweet_id=(sequence or SnowflakeSequence()).next_id(at_ms),
         at_ms=at_ms,
         text=f"{name} is here." if text is None else text,
     )
+
+
+def vendor_by_hand(vendor: str) -> tuple[str, str]:
+    """Return the id and the name of a vendor given as either; raises `InputError` when it is neither."""
+    name = clean_text(vendor, NAME_LIMIT)
+    if not name:
+        raise InputError("The vendor has no name; give a Twitter id or a name.")
+    is_id = name.isascii() and name.isdigit()
+    if is_id and len(name) > _ID_CHARS:
+        raise InputError(f"The vendor id {name} is too long; a Twitter id has at most {_ID_CHARS} digits.")
+    return (name if is_id else vendor_id_of(name)), name
 
 
 def read_updates(path: str | Path, *, at_ms: int) -> list[VendorUpdate]:

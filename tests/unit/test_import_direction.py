@@ -59,8 +59,9 @@ def test_every_room_has_its_rule():
     assert rooms == set(MAY_IMPORT)
 
 
-def test_the_simulator_knows_the_tracker_only_by_its_wire_and_its_table_writer():
+def test_the_simulator_knows_the_tracker_only_by_its_wire_its_table_writer_and_its_tokens():
     """The handlers themselves are only ever reached as functions of the stack."""
     allowed = {"tracker", "tracker.wire", "tracker.updates", "tracker.aws", "tracker.errors", "tracker.settings"}
+    allowed |= {"tracker.vendor_token"}
     used = {name for _, name in imported_by(SIMULATOR) if name.split(".")[0] == "tracker"}
     assert used <= allowed

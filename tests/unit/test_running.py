@@ -12,7 +12,7 @@ import pytest
 
 from simulator.endpoints import Endpoints
 from simulator.errors import EnvironmentFailure, InputError
-from simulator.running import announced, find
+from simulator.running import Note, announced, find, find_note
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="notes are locked on POSIX only")
 
@@ -50,9 +50,26 @@ def test_a_stack_is_found_while_it_runs_and_leaves_nothing(notes):
     with announced(endpoints()):
         assert find() == endpoints()
         assert stat.S_IMODE(notes.stat().st_mode) == 0o700
+        assert [stat.S_IMODE(note.stat().st_mode) for note in notes.iterdir()] == [0o600]
     assert list(notes.iterdir()) == []
     with pytest.raises(InputError, match="no stack is running here"):
         find()
+
+
+@pytest.mark.parametrize("secret", ["s3cret", None])
+def test_the_secret_of_vendor_tokens_is_in_the_note_and_does_not_show(secret):
+    with announced(endpoints(), secret):
+        note = find_note()
+    assert note == Note(endpoints(), secret)
+    assert "s3cret" not in repr(note)
+
+
+def test_a_note_that_was_left_half_written_is_no_hindrance(notes):
+    with announced(endpoints(pid=7)):
+        pass
+    (notes / "7.partial").write_text("{")
+    with announced(endpoints(pid=7)):
+        assert find() == endpoints(pid=7)
 
 
 def test_a_stack_that_fails_leaves_nothing_either(notes):

@@ -1,6 +1,7 @@
 """What template.yaml promises, read from its transformed form."""
 
 import copy
+import re
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,58 @@ def test_the_routes_lead_to_the_handlers(resources):
     }
 
 
+def test_A01_who_connects_is_looked_at_on_connect_only(resources):
+    routes = of_type(resources, "AWS::ApiGatewayV2::Route").values()
+    (connect,) = [route for route in routes if route.get("AuthorizationType", "NONE") != "NONE"]
+    (authorizer,) = of_type(resources, "AWS::ApiGatewayV2::Authorizer").values()
+    assert (connect["RouteKey"], connect["AuthorizationType"]) == ("$connect", "CUSTOM")
+    assert resources[connect["AuthorizerId"]["Ref"]]["Properties"] == authorizer
+    assert authorizer["AuthorizerType"] == "REQUEST"
+    assert "AuthorizeFunction" in references(authorizer["AuthorizerUri"])
+    assert resources["AuthorizeFunction"]["Properties"]["Handler"] == "tracker.authorize.handler"
+
+
+def test_A02_viewers_who_bring_nothing_are_not_refused_before_the_authorizer_sees_them(resources):
+    (authorizer,) = of_type(resources, "AWS::ApiGatewayV2::Authorizer").values()
+    assert "IdentitySource" not in authorizer
+
+
+def test_api_gateway_may_call_the_authorizer(resources):
+    permissions = of_type(resources, "AWS::Lambda::Permission").values()
+    (permission,) = [p for p in permissions if "AuthorizeFunction" in references(p["FunctionName"])]
+    assert permission["Action"] == "lambda:InvokeFunction"
+    assert permission["Principal"] == "apigateway.amazonaws.com"
+    assert "WebSocketApi" in references(permission["SourceArn"])
+
+
+def test_M12_only_the_sendvendor_route_answers_and_its_answer_is_let_through(resources):
+    routes = of_type(resources, "AWS::ApiGatewayV2::Route")
+    answering = {name for name, route in routes.items() if "RouteResponseSelectionExpression" in route}
+    (response,) = of_type(resources, "AWS::ApiGatewayV2::RouteResponse").values()
+    assert answering == {response["RouteId"]["Ref"]}
+    assert routes[response["RouteId"]["Ref"]]["RouteKey"] == "sendvendor"
+    assert response["RouteResponseKey"] == "$default"
+
+
+def test_no_secret_stands_in_the_template_and_only_the_authorizer_knows_where_it_is(source, resources):
+    parameter = source["Parameters"]["VendorTokenSecretsParameter"]
+    assert re.fullmatch(parameter["AllowedPattern"], parameter["Default"])
+    knowing = {
+        name
+        for name, function in of_type(resources, "AWS::Lambda::Function").items()
+        if any(variable.startswith("VENDOR_TOKEN") for variable in function["Environment"]["Variables"])
+    }
+    assert knowing == {"AuthorizeFunction"}
+    variables = resources["AuthorizeFunction"]["Properties"]["Environment"]["Variables"]
+    assert variables["VENDOR_TOKEN_SECRETS_PARAMETER"] == {"Ref": "VendorTokenSecretsParameter"}
+    assert "VENDOR_TOKEN_SECRETS" not in variables
+
+
+@pytest.mark.parametrize("name", ["secrets", "/a b", "/a/", "//a", "/*", "/a${b}", "/a\n", ""])
+def test_a_parameter_name_that_would_widen_the_role_is_refused(source, name):
+    assert not re.fullmatch(source["Parameters"]["VendorTokenSecretsParameter"]["AllowedPattern"], name)
+
+
 def test_the_actions_that_default_names_are_the_custom_routes(source):
     routes = source["Resources"]["WebSocketApi"]["Properties"]["Routes"]
     assert set(ACTIONS) == {route for route in routes if not route.startswith("$")}
@@ -121,6 +174,7 @@ def test_the_alarm_calls_whoever_is_asked_for(source, resources):
         ("GetVendorsRole", {"dynamodb:Scan"}),
         ("DefaultRole", {"execute-api:ManageConnections"}),
         ("PublishVendorRole", {"sqs:SendMessage"}),
+        ("AuthorizeRole", {"ssm:GetParameter"}),
         (
             "SendVendorRole",
             {

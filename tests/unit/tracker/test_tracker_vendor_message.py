@@ -25,7 +25,7 @@ def test_the_vendor_says_where_and_what_and_the_server_the_rest():
         "text": "Tacos 🌮",
         "date": "2024-03-12T21:05:02.431+00:00",
         "geo": {
-            "id": "192a26fe5e539864",
+            "id": "83b351bf65aff77b",
             "name": "37.77490, -122.41940",
             "full_name": "37.77490, -122.41940",
             "place_type": "poi",
