@@ -10,7 +10,9 @@ from websockets.utils import accept_key
 
 from simulator.gateway import control, management
 from simulator.gateway.channel import Channel
+from simulator.gateway.compression import Deflate, negotiate
 from simulator.gateway.core import ABNORMAL, GOING_AWAY, Handshake, WebSocketCore
+from simulator.gateway.frame_stream import FrameStream
 from simulator.gateway.hosts import is_ours
 from simulator.gateway.http_api import HttpAnswer, HttpApiRules, not_found
 from simulator.gateway.moment import Moment
@@ -37,6 +39,8 @@ class GatewayConnection(HttpConnection):
         self._websocket_key = ""
         self._early = bytearray()
         """Frames that came before the handshake was answered."""
+        self._deflate: tuple[str, Deflate] | None = None
+        """The header of the agreement on compression, and what it says (H15)."""
         self.channel: Channel | None = None
 
     def on_request(self, request: HttpRequest) -> None:
@@ -65,6 +69,18 @@ class GatewayConnection(HttpConnection):
             self._early += data
         elif self.transport is not None:
             self.transport.abort()
+
+    def pause_writing(self) -> None:
+        """The peer does not read: nothing more is read from it either."""
+        super().pause_writing()
+        if self.channel is not None:
+            self.channel.pause_writing()
+
+    def resume_writing(self) -> None:
+        """The peer has read."""
+        if self.channel is not None:
+            self.channel.resume_writing()
+        super().resume_writing()
 
     def eof_received(self) -> bool | None:
         """The peer half-closed."""
@@ -104,17 +120,38 @@ class GatewayConnection(HttpConnection):
         ]
         if subprotocol is not None:
             lines.append(f"Sec-WebSocket-Protocol: {subprotocol}")
+        deflate = None
+        if self._deflate is not None:
+            extensions, deflate = self._deflate
+            lines.append(f"Sec-WebSocket-Extensions: {extensions}")
         transport.write(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace"))
-        self.channel = Channel(
-            transport,
-            on_text=lambda text: endpoint.perform(core.message(connection_id, text, endpoint.now())),
-            on_binary=lambda: endpoint.perform(core.binary_message(connection_id)),
-            on_closing=lambda: core.closing(connection_id),
-        )
+        self.channel = Channel(transport, self, FrameStream(deflate), backlog_bytes=endpoint.settings.backlog_bytes)
         endpoint.channels[connection_id] = self.channel
         if self._early:
             early, self._early = bytes(self._early), bytearray()
             self.channel.receive(early)
+
+    # -- what the channel tells ------------------------------------------------------------------------------------
+
+    def on_text(self, text: str) -> None:
+        """A whole message came: the rules decide."""
+        endpoint, core = self._endpoint, self._endpoint.websocket
+        if core is not None and self._connection_id is not None:
+            endpoint.perform(core.message(self._connection_id, text, endpoint.now()))
+
+    def on_ping(self) -> None:
+        """A ping came and has been answered (L06)."""
+        core = self._endpoint.websocket
+        if core is not None and self._connection_id is not None:
+            core.ping(self._connection_id, self._endpoint.now())
+
+    def on_closing(self) -> None:
+        """The closing handshake has begun: callbacks answer 410 from now on."""
+        core = self._endpoint.websocket
+        if core is not None and self._connection_id is not None:
+            core.closing(self._connection_id)
+
+    # -- the handshake ---------------------------------------------------------------------------------------------
 
     def refuse(self, status: int, body: bytes, *more_headers: Header) -> None:
         """Answer the upgrade request with an error status; the body is a guess (H16)."""
@@ -139,10 +176,18 @@ class GatewayConnection(HttpConnection):
             self.refuse(400, b'{"message":"Bad Request"}')
         else:
             self._websocket_key = key
+            self._deflate = self._agree_on_compression(request)
             handshake = Handshake(request.headers, parse_qsl(query, keep_blank_values=True), self.peer_ip)
             self._connection_id, actions = core.handshake(handshake, self._endpoint.now())
             self._endpoint.pending[self._connection_id] = self
             self._endpoint.perform(actions)
+
+    def _agree_on_compression(self, request: HttpRequest) -> tuple[str, Deflate] | None:
+        settings = self._endpoint.settings
+        offers = [value for name, value in request.headers if name.lower() == "sec-websocket-extensions"]
+        if not offers or not settings.permessage_deflate:
+            return None
+        return negotiate(", ".join(offers), settings.deflate_from_bytes)
 
     def _on_callback(self, core: WebSocketCore, request: HttpRequest, path: str) -> None:
         endpoint = self._endpoint
@@ -175,7 +220,7 @@ class GatewayConnection(HttpConnection):
             connection_id,
             request.body,
             now=now,
-            backlogged=channel is not None and channel.backlog_bytes > endpoint.settings.backlog_bytes,
+            backlogged=channel is not None and channel.is_backlogged,
         )
 
     def _on_http(self, http: HttpApiRules, request: HttpRequest) -> None:

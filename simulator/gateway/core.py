@@ -40,8 +40,6 @@ NORMAL_CLOSE = (1000, "Connection Closed Normally")
 """Close code and reason after DELETE @connections (C05, L13)."""
 GOING_AWAY = (1001, "Going away")
 """Close code and reason for idle time-out, age, and the gateway's own end (L04, L08)."""
-UNSUPPORTED_DATA = (1003, "")
-"""Close code for a binary frame (M14)."""
 NO_STATUS = (1005, "Client-side close frame status not set")
 """What `$disconnect` reports after a close frame without a code (L13)."""
 ABNORMAL = (1006, "")
@@ -270,10 +268,6 @@ class WebSocketCore:
         """Whether the route sends the handler's `body` back, so that the result must be read (M12)."""
         route = self._routes.get(route_key)
         return route is not None and route.route_response
-
-    def binary_message(self, connection_id: str) -> list[Action]:
-        """A binary frame came: the connection is closed with 1003 and no function hears of it (M14)."""
-        return self.close(connection_id, *UNSUPPORTED_DATA)
 
     def ping(self, connection_id: str, now: Moment) -> None:
         """The client pinged, and the frames have answered: no event, and by default no sign of life (L06)."""

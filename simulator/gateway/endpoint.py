@@ -131,10 +131,8 @@ class Endpoint:
             return
         if isinstance(action, Close):
             channel.close(action.code, action.reason)
-        elif action.binary:
-            channel.send_binary(action.payload)
         else:
-            channel.send_text(action.payload)
+            channel.send(action.payload, binary=action.binary)
 
     async def _run_authorizer(self, invoked: InvokeAuthorizer) -> None:
         core = self.websocket

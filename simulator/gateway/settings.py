@@ -29,8 +29,12 @@ class GatewaySettings:
     backlog_bytes: int = setting(
         524_288, "bytes a client may leave unread before callbacks to it get 429", row="C14", low=1
     )
+    deflate_from_bytes: int = setting(
+        1_024, "bytes from which a message is compressed for a client that agreed to it", row="H15"
+    )
     # -- switches --------------------------------------------------------------------------------------------------
     verify_signatures: bool = setting(False, "callbacks must carry a good SigV4 signature, else 403", row="C03")
+    permessage_deflate: bool = setting(True, "compression is agreed on with clients that offer it", row="H15")
     allowed_hosts: str = setting(
         "", "host names, comma-separated, that requests may use besides addresses and local names", row="C11"
     )

@@ -180,12 +180,23 @@ async def test_H13_sub_paths_too_where_no_http_api_shares_the_port(serve):
     assert (await served.ask("GET", "/other")).status == 404
 
 
-async def test_H15_a_client_that_offers_compression_is_served_without_it(serve):
+async def test_H15_a_stock_client_that_offers_compression_is_served_with_it(serve):
     served = await serve({"$connect": {}, "$default": {"route_response": True}})
     served.functions.handlers["on-default"] = lambda event: {"statusCode": 200, "body": event["body"]}
     client = await served.client(compression="deflate")
     event = await served.functions.event("on-connect")
-    assert event["headers"]["Sec-WebSocket-Extensions"].startswith("permessage-deflate")
+    assert event["headers"]["Sec-WebSocket-Extensions"] == "permessage-deflate; client_max_window_bits"
+    (agreed,) = client.protocol.extensions
+    assert (agreed.remote_no_context_takeover, agreed.local_no_context_takeover) == (True, True)
+    for text in ["hello" * 1_000, "short", "né" * 8_000]:
+        await client.send(text)
+        assert await client.recv() == text
+
+
+async def test_H15_compression_can_be_switched_off(serve):
+    served = await serve({"$connect": {}, "$default": {"route_response": True}}, settings={"permessage_deflate": False})
+    served.functions.handlers["on-default"] = lambda event: {"statusCode": 200, "body": event["body"]}
+    client = await served.client(compression="deflate")
     assert client.protocol.extensions == []
     await client.send("hello" * 1_000)
     assert await client.recv() == "hello" * 1_000

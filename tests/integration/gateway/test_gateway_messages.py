@@ -257,6 +257,7 @@ async def test_nothing_after_a_broken_frame_is_handled(serve):
     raw = await served.upgraded()
     raw.send(served.masked_frame(1, b"\xff") + served.masked_frame(1, b"hello") + served.masked_frame(8))
     assert (await raw.rest())[:1] == b"\x88"
+    await raw.close()
     await disconnect_codes(served)
     assert served.functions.count["on-default"] == 0
 

@@ -255,13 +255,6 @@ def test_a_result_for_a_connection_that_is_closing_or_gone_is_dropped(make_core,
     assert core.message_returned(ask, outcome, at(3_000)) == []
 
 
-def test_M14_a_binary_message_closes_with_1003_and_invokes_nothing(make_core, open_connection):
-    core = make_core({"$default": {}})
-    connection_id = open_connection(core)
-    assert core.binary_message(connection_id) == [Close(connection_id, 1003, "")]
-    assert core.binary_message(connection_id) == []
-
-
 # -- the end -----------------------------------------------------------------------------------------------------------
 
 
