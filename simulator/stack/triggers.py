@@ -15,7 +15,7 @@ from simulator.stack.resources import Properties, Resource
 _MAX_BATCH = 10_000
 _MAX_BATCH_WITHOUT_WINDOW = 10
 _LEAST_POLLERS, _MOST_POLLERS = 2, 10_000
-_DEFAULT_MOST_POLLERS = 200
+_HIGHEST_MINIMUM = _DEFAULT_MOST_POLLERS = 200
 
 
 def build_trigger(
@@ -114,7 +114,7 @@ def _provisioned_pollers(properties: Properties, maximum_concurrency: int | None
     if maximum_concurrency is not None:
         raise properties.error("ProvisionedPollerConfig", "and MaximumConcurrency exclude each other; remove one.")
     inside = properties.inside("ProvisionedPollerConfig")
-    least = inside.integer("MinimumPollers", _LEAST_POLLERS, _LEAST_POLLERS, _MOST_POLLERS)
+    least = inside.integer("MinimumPollers", _LEAST_POLLERS, _LEAST_POLLERS, _HIGHEST_MINIMUM)
     most = inside.integer("MaximumPollers", _DEFAULT_MOST_POLLERS, _LEAST_POLLERS, _MOST_POLLERS)
     if least > most:
         raise inside.error("MinimumPollers", f"is {least}, more than the {most} of MaximumPollers; correct one.")

@@ -520,14 +520,16 @@ def test_F05_a_variable_of_our_own_that_begins_with_aws_is_allowed(
             "are 6 and Lambda allows 5",
             id="Q23-six",
         ),
-        pytest.param(
-            "M", {"ProvisionedPollerConfig": {"MinimumPollers": 1}}, "from 2 to 10000", id="Q16-fewest-pollers"
-        ),
+        pytest.param("M", {"ProvisionedPollerConfig": {"MinimumPollers": 1}}, "from 2 to 200", id="Q16-fewest-pollers"),
         pytest.param(
             "M", {"ProvisionedPollerConfig": {"MaximumPollers": 10_001}}, "from 2 to 10000", id="Q16-most-pollers"
         ),
+        pytest.param("M", {"ProvisionedPollerConfig": {"MinimumPollers": 201}}, "from 2 to 200", id="Q16-minimum"),
         pytest.param(
-            "M", {"ProvisionedPollerConfig": {"MinimumPollers": 201}}, "is 201, more than the 200", id="Q16-minimum"
+            "M",
+            {"ProvisionedPollerConfig": {"MinimumPollers": 5, "MaximumPollers": 4}},
+            "is 5, more than the 4",
+            id="Q16-reversed",
         ),
         pytest.param(
             "M",
@@ -578,7 +580,7 @@ def test_lambdas_and_queues_defaults_are_what_the_visibility_check_compares(
     [
         pytest.param({"MinimumPollers": 5}, (5, 200), id="maximum-by-default"),
         pytest.param({"MaximumPollers": 3}, (2, 3), id="minimum-by-default"),
-        pytest.param({"MinimumPollers": 10_000, "MaximumPollers": "10000"}, (10_000, 10_000), id="most"),
+        pytest.param({"MinimumPollers": 200, "MaximumPollers": "10000"}, (200, 10_000), id="most"),
         pytest.param({}, None, id="nothing-said"),
     ],
 )

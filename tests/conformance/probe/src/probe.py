@@ -10,6 +10,7 @@ An event brings its own program, a JSON list of steps that run in order:
     {"at_disconnect": [STEP, …]}         on $connect: the program that $disconnect runs
     {"return": JSON}                     what the handler returns; without it {"statusCode": 200}
     {"return_event": true}               return the event itself as the body
+    {"return_length": N}                 return a body of so many characters
     {"policy": {…}}                      authorizer: return a policy, see `_policy`
     {"fail": true}                       SQS: name this record in batchItemFailures
     {"raise": TEXT}                      raise an exception with exactly this text
@@ -102,6 +103,8 @@ def _run(program, event, connection_id):
             result = step["return"]
         elif "return_event" in step:
             result = {"statusCode": 200, "body": json.dumps(event)}
+        elif "return_length" in step:
+            result = {"statusCode": 200, "body": "x" * step["return_length"]}
         elif "policy" in step:
             result = _policy(event, step["policy"])
         else:
