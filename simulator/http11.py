@@ -17,8 +17,8 @@ from typing import Any, cast
 
 import httptools
 
-MAX_TARGET_BYTES = 8_192
-"""Request target; the stricter limits of one API are its own business."""
+MAX_TARGET_BYTES = 10_240
+"""Request target: all that an HTTP API takes (P15); the stricter limits of one API are its own business."""
 MAX_HEAD_BYTES = 32_768
 """All header names and values together."""
 MAX_BODY_BYTES = 10 * 1024 * 1024
@@ -161,6 +161,10 @@ class HttpConnection(asyncio.Protocol):
 
     def on_closed(self, error: Exception | None) -> None:
         """The socket is gone."""
+
+    def refusal_headers(self) -> Iterable[Header]:
+        """What else the answer to bytes that are no acceptable request says."""
+        return ()
 
     def respond(self, status: int, headers: Iterable[Header] = (), body: bytes = b"", *, close: bool = False) -> None:
         """Answer the current request. Harmless when the peer has gone meanwhile."""
@@ -388,7 +392,8 @@ class HttpConnection(asyncio.Protocol):
             return
         self._refused = True
         body = f'{{"message":"{_REASONS[status]}"}}'.encode()
-        transport.write(encode_response(status, [("Content-Type", "application/json")], body, keep_alive=False))
+        headers = [("Content-Type", "application/json"), *self.refusal_headers()]
+        transport.write(encode_response(status, headers, body, keep_alive=False))
         self._cancel_timer()
         self._start_timer(LINGER_S)
 

@@ -61,6 +61,10 @@ class GatewayConnection(HttpConnection):
         else:
             self._answer(not_found(endpoint.ids.request_id()))
 
+    def refusal_headers(self) -> list[Header]:
+        """Every answer of an HTTP API has an id (P16), be the request ever so broken."""
+        return [] if self._endpoint.http is None else [("apigw-requestid", self._endpoint.ids.request_id())]
+
     def on_upgraded_data(self, data: bytes) -> None:
         """Frames, or what comes too early to be one."""
         if self.channel is not None:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from simulator.errors import InputError
+from simulator.stack.filter_patterns import PatternError, check_pattern
 
 Pattern = Mapping[str, Any]
 
@@ -137,60 +138,7 @@ def _each(value: Any) -> Sequence[Any]:
 def check_patterns(patterns: Sequence[Pattern], where: str) -> None:
     """Raise `InputError`, naming `where`, for a pattern that AWS would refuse."""
     for pattern in patterns:
-        _check(pattern, where)
-
-
-def _check(pattern: Any, where: str) -> None:
-    if not isinstance(pattern, Mapping):
-        raise InputError(f"{where}: a filter pattern is an object of fields, not {json.dumps(pattern)[:100]}.")
-    for key, rules in pattern.items():
-        if key == _OR:
-            if not isinstance(rules, list) or not rules:
-                raise InputError(f"{where}: $or in a filter pattern takes a list of patterns.")
-            for alternative in rules:
-                _check(alternative, where)
-        elif isinstance(rules, Mapping):
-            _check(rules, where)
-        elif not isinstance(rules, list) or not rules:
-            raise InputError(
-                f"{where}: {key} in a filter pattern takes a list of rules, not {json.dumps(rules)[:100]}."
-            )
-        else:
-            for rule in rules:
-                if not _is_rule(rule):
-                    raise InputError(f"{where}: {json.dumps(rule)[:100]} is not a rule that filter patterns have.")
-
-
-def _is_rule(rule: Any) -> bool:
-    if not isinstance(rule, Mapping):
-        return rule is None or isinstance(rule, str | bool | int | float)
-    if len(rule) != 1:
-        return False
-    [(operator, operand)] = rule.items()
-    if operator == "exists":
-        return isinstance(operand, bool)
-    if operator == "numeric":
-        return _is_comparison(operand)
-    if operator == "anything-but":
-        if isinstance(operand, Mapping):
-            return all(_is_text_rule(name, each) for name, some in operand.items() for each in _each(some))
-        return bool(_each(operand)) and all(isinstance(each, str) or _is_number(each) for each in _each(operand))
-    return _is_text_rule(operator, operand)
-
-
-def _is_comparison(operand: Any) -> bool:
-    return (
-        isinstance(operand, list)
-        and len(operand) in (2, 4)
-        and all(sign in _COMPARISONS for sign in operand[::2] if isinstance(sign, str))
-        and all(isinstance(sign, str) for sign in operand[::2])
-        and all(_is_number(bound) for bound in operand[1::2])
-    )
-
-
-def _is_text_rule(operator: str, operand: Any) -> bool:
-    if operator not in ("prefix", "suffix", "equals-ignore-case"):
-        return False
-    if isinstance(operand, Mapping) and operator != "equals-ignore-case":
-        return list(operand) == ["equals-ignore-case"] and isinstance(operand["equals-ignore-case"], str)
-    return isinstance(operand, str)
+        try:
+            check_pattern(pattern)
+        except PatternError as error:
+            raise InputError(f"{where}: Invalid filter pattern definition: {error}; correct it.") from error

@@ -352,9 +352,10 @@ def test_P01_who_is_not_authorized_gets_403_and_the_function_does_not_run(probe)
 # -- limits ------------------------------------------------------------------------------------------------------------
 
 
-def test_P15_a_body_of_more_than_10_mb_is_413(probe):
+def test_P15_P16_a_body_of_more_than_10_mb_is_413(probe):
     answer = probe.request("POST", "/two/x", b"x" * (10 * 1024 * 1024 + 1), headers=[("Content-Type", "text/plain")])
     assert answer.status == 413
+    assert re.fullmatch(REQUEST_ID, answer["apigw-requestid"])
 
 
 def test_P15_a_request_line_and_headers_of_more_than_10240_bytes_are_431(probe):
