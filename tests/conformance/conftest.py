@@ -105,3 +105,12 @@ def stack_with(request: pytest.FixtureRequest, at_end: contextlib.ExitStack) -> 
     assert request.node.get_closest_marker("local_lever") is not None, "mark the test with @pytest.mark.local_lever"
     stacks: Stacks = request.getfixturevalue("stacks")
     return lambda *settings: Probe(stacks.get(*settings).target, at_end)
+
+
+@pytest.fixture
+def verifying(target: Target, probe: Probe, request: pytest.FixtureRequest, at_end: contextlib.ExitStack) -> Probe:
+    """A probe that checks signatures: AWS always does, the simulator when told to."""
+    if not target.local:
+        return probe
+    stacks: Stacks = request.getfixturevalue("stacks")
+    return Probe(stacks.get("gateway.verify_signatures=yes").target, at_end)

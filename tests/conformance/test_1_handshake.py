@@ -165,6 +165,13 @@ def test_H13_a_get_without_upgrade_is_426_and_no_handler_runs(probe, path):
     assert probe.records.of(run) == []
 
 
+def test_H15_permessage_deflate_is_negotiated_with_a_stock_client(probe):
+    socket = probe.open()
+    assert socket.client.response.headers["Sec-WebSocket-Extensions"].startswith("permessage-deflate")
+    text = "a long text that repeats itself, " * 200
+    assert socket.ask("reply", {"return": {"statusCode": 200, "body": text}}, text=text) == text
+
+
 def test_H15_a_client_that_does_not_offer_it_gets_plain_frames(probe):
     wire, _ = probe.upgraded()
     wire.send_frame(1, json.dumps({"action": "reply", "do": [{"return": {"statusCode": 200, "body": "x"}}]}).encode())

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
+from harness.events import REQUEST_ID
 from harness.probe import new_run
 from harness.wire import BINARY
 
@@ -129,6 +130,29 @@ def test_M08_a_slow_handler_shows_as_a_frame_and_goes_on_to_post(probe):
     assert frame == error_frame("Endpoint request timed out", event)
     probe.records.put(go_on)
     assert socket.recv() == "late"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        pytest.param({}, id="missing"),
+        pytest.param({"amount": "7"}, id="wrong type"),
+        pytest.param({"amount": 0}, id="too small"),
+    ],
+)
+def test_M09_a_message_that_does_not_fit_the_model_of_its_route_reaches_no_handler(probe, message):
+    socket = probe.open()
+    socket.tell("modelled", amount=1)
+    (good,) = probe.records.message_events(socket.id)
+    assert good["requestContext"]["routeKey"] == "modelled"
+    socket.send({"action": "modelled", **message})
+    frame = socket.recv_json()
+    message_id = frame.pop("messageId")
+    assert REQUEST_ID.fullmatch(message_id)
+    assert frame == {"message": "Bad request body", "connectionId": socket.id}
+    socket.still_works()
+    keys = [event["requestContext"]["routeKey"] for event in probe.records.message_events(socket.id)]
+    assert keys == ["modelled", "reply"]
 
 
 @pytest.mark.parametrize("status", [200, 301, 401, 501])

@@ -7,6 +7,9 @@ from datetime import datetime
 from urllib.parse import quote, urlsplit
 
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from harness.probe import new_run
 from harness.wire import TEXT
@@ -47,6 +50,49 @@ def test_C02_every_mix_of_raw_and_encoded_finds_the_connection(probe, at_sign, e
     answer = probe.request("POST", f"/{at_sign}connections/{encode(socket.id)}", b"hello", api="Sockets", signed=True)
     assert answer.status == 200
     assert socket.recv() == "hello"
+
+
+def signed_for(probe, canonical_path, secret=None):
+    """Headers of a POST of `hello` that is signed over exactly this canonical path."""
+    frozen = probe.target.credentials()
+    credentials = Credentials(frozen.access_key, secret or frozen.secret_key, frozen.token)
+    request = AWSRequest("POST", "http" + probe.target.urls["Sockets"].removeprefix("ws"), data=b"hello")
+
+    class Signer(SigV4Auth):
+        def _normalize_url_path(self, _path):
+            return canonical_path
+
+    Signer(credentials, "execute-api", probe.target.region).add_auth(request)
+    return [(name, value) for name, value in request.headers.items() if name.lower() != "host"]
+
+
+def test_C03_the_signed_path_is_the_one_on_the_wire_encoded_once_more(verifying):
+    socket = verifying.open()
+    stage = urlsplit(verifying.target.urls["Sockets"]).path
+    wanted = f"{stage}/%40connections/{quote(quote(socket.id, safe=''), safe='')}"
+    path = f"/@connections/{quote(socket.id, safe='')}"
+    good = verifying.request("POST", path, b"hello", api="Sockets", headers=signed_for(verifying, wanted))
+    assert (good.status, socket.recv()) == (200, "hello")
+    once = f"{stage}/%40connections/{quote(socket.id, safe='')}"
+    refused = verifying.request("POST", path, b"hello", api="Sockets", headers=signed_for(verifying, once))
+    assert refused.status == 403
+    message = json.loads(refused.body)["message"]
+    assert message.startswith("The request signature we calculated does not match the signature you provided.")
+    assert f"POST\n{wanted}\n" in message
+
+
+def test_C03_a_wrong_secret_is_403_and_boto3_is_right(verifying):
+    socket = verifying.open()
+    verifying.management().post_to_connection(ConnectionId=socket.id, Data=b"hello")
+    assert socket.recv() == "hello"
+    stage = urlsplit(verifying.target.urls["Sockets"]).path
+    wanted = f"{stage}/%40connections/{quote(quote(socket.id, safe=''), safe='')}"
+    headers = signed_for(verifying, wanted, secret="another")
+    answer = verifying.request(
+        "POST", f"/@connections/{quote(socket.id, safe='')}", b"hello", api="Sockets", headers=headers
+    )
+    assert answer.status == 403
+    socket.still_works()
 
 
 def test_C04_a_post_that_succeeds_is_200_with_no_body(probe):
@@ -160,6 +206,32 @@ def test_C10_boto3_does_not_take_it_for_gone(probe):
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
 
 
+def test_C11_an_unsigned_call_is_403(verifying):
+    socket = verifying.open()
+    answer = verifying.connections("POST", quote(socket.id), b"hello", signed=False)
+    assert (answer.status, json.loads(answer.body)) == (403, {"message": "Missing Authentication Token"})
+    socket.still_works()
+
+
+def test_C11_a_wrong_stage_is_403(probe):
+    socket = probe.open()
+    base = "http" + probe.target.urls["Sockets"].removeprefix("ws").removesuffix("probe")
+    management = probe.target.client("apigatewaymanagementapi", f"{base}elsewhere")
+    with pytest.raises(management.exceptions.ForbiddenException):
+        management.post_to_connection(ConnectionId=socket.id, Data=b"hello")
+    socket.still_works()
+
+
+def test_C11_a_wrong_host_is_403(probe):
+    socket = probe.open()
+    parts = urlsplit("http" + probe.target.urls["Sockets"].removeprefix("ws"))
+    with probe.wire() as wire:
+        headers = [("Host", "nobody.execute-api.us-east-1.amazonaws.com"), ("Content-Length", "5")]
+        answer = wire.request("POST", f"{parts.path}/@connections/{quote(socket.id)}", headers, b"hello")
+    assert answer.status == 403
+    socket.still_works()
+
+
 @pytest.mark.parametrize("path", ["/@connections/", "/again/@connections/{id}", "/@connections/{id}/more"])
 def test_C12_a_path_with_a_segment_too_many_or_too_few_names_what_was_not_found(probe, path):
     connection_id = quote(probe.open().id, safe="")
@@ -182,6 +254,20 @@ def test_C13_128_kilobytes_are_one_message_and_a_byte_more_is_413(probe):
     with pytest.raises(management.exceptions.PayloadTooLargeException):
         management.post_to_connection(ConnectionId=socket.id, Data=b"x" * (MAX_BYTES + 1))
     socket.still_works()
+
+
+def test_C14_a_client_that_does_not_read_is_429_for_itself_alone(probe):
+    other = probe.open()
+    _, connection_id = probe.upgraded()
+    path = quote(connection_id)
+    answers = [probe.connections("POST", path, b"x" * MAX_BYTES)]
+    while answers[-1].status == 200 and len(answers) < 1000:
+        answers.append(probe.connections("POST", path, b"x" * MAX_BYTES))
+    assert (answers[-1].status, answers[-1]["x-amzn-errortype"]) == (429, "LimitExceededException")
+    management = probe.management()
+    with pytest.raises(management.exceptions.LimitExceededException):
+        management.post_to_connection(ConnectionId=connection_id, Data=b"x")
+    other.still_works()
 
 
 def test_C15_a_connection_whose_connect_handler_runs_is_gone(probe):

@@ -171,6 +171,19 @@ class Probe:
         with Wire(base, self.target.patience_s) as wire:
             return wire.request(method, parts.path + path, sent, body)
 
+    # -- levers --------------------------------------------------------------------------------------------------------
+
+    def advance_timers(self, seconds: float, api: str = "Sockets") -> int:
+        """Move the idle and age timers of an API forward by hand; returns how many connections that closed."""
+        address = urlsplit(self.target.urls[api]).netloc
+        body = json.dumps({"advance_s": seconds}).encode()
+        with Wire(f"http://{address}", self.target.patience_s) as wire:
+            headers = [("Host", address), ("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+            answer = wire.request("POST", "/.tracker-sim/clock", headers, body)
+        assert answer.status == 200, answer.text
+        closed: int = json.loads(answer.body)["closed"]
+        return closed
+
     # -- queues --------------------------------------------------------------------------------------------------------
 
     def enqueue(self, queue: str, body: Any, **options: Any) -> str:

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.config import Config
 
+from simulator.functions.environment_variables import DUMMY_CREDENTIALS
+
 LOCAL_PATIENCE_S = 20.0
 REMOTE_PATIENCE_S = 60.0
 
@@ -61,8 +63,14 @@ class Target:
         return self._session().get_credentials().get_frozen_credentials()
 
     def _session(self) -> boto3.Session:
-        made_up = {"aws_access_key_id": "test", "aws_secret_access_key": "test"} if self.local else {}
-        return boto3.Session(region_name=self.region, **made_up)
+        if not self.local:
+            return boto3.Session(region_name=self.region)
+        # What the functions of a local stack have: with `gateway.verify_signatures` nobody else may post.
+        return boto3.Session(
+            DUMMY_CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            DUMMY_CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            region_name=self.region,
+        )
 
 
 def from_endpoints(endpoints: Mapping[str, Any], *, in_process: bool) -> Target:

@@ -149,28 +149,23 @@ def _post(request, wanted, connection_id):
 
 
 def _policy(event, wanted):
-    """What an authorizer returns.
+    """What an authorizer returns: `effect` (default Allow) on the route that is asked for.
 
-    `effect` (default Allow) on `resource` (default: the route asked for), with `principalId` (default "someone"; null
-    leaves it out) and `context`.
+    `deny_route` denies another route besides. `principalId` is "someone"; null leaves it out. `context` is passed on,
+    `filler` adds an entry of so many characters to it.
     """
-    policy = {
-        "policyDocument": {
-            "Version": "2012-10-17",
-            "Statement": [
-                {
-                    "Action": "execute-api:Invoke",
-                    "Effect": wanted.get("effect", "Allow"),
-                    "Resource": wanted.get("resource", event.get("methodArn", "*")),
-                }
-            ],
-        }
-    }
+    arn = event["methodArn"]
+    statements = [{"Action": "execute-api:Invoke", "Effect": wanted.get("effect", "Allow"), "Resource": arn}]
+    if "deny_route" in wanted:
+        other = arn.removesuffix("$connect") + wanted["deny_route"]
+        statements.append({"Action": "execute-api:Invoke", "Effect": "Deny", "Resource": other})
+    policy = {"policyDocument": {"Version": "2012-10-17", "Statement": statements}}
     principal = wanted.get("principalId", "someone")
     if principal is not None:
         policy["principalId"] = principal
-    if "context" in wanted:
-        policy["context"] = wanted["context"]
+    context = {**wanted.get("context", {}), **({"filler": "x" * wanted["filler"]} if "filler" in wanted else {})}
+    if context:
+        policy["context"] = context
     return policy
 
 
