@@ -68,6 +68,10 @@ def _load(settings: CloudSettings, *, stock: bool) -> Application:
         from simulator.cloud.patches import apply_patches  # noqa: PLC0415
 
         apply_patches(settings=settings)
+        if settings.ttl_sweep_s:
+            from simulator.cloud.expiry import sweep_for_ever  # noqa: PLC0415
+
+            sweep_for_ever(settings.ttl_sweep_s)
     gc.freeze()
     gc.enable()
     return front_door(stock=stock)

@@ -14,3 +14,6 @@ class CloudSettings:
     in_flight_messages: int = setting(
         120_000, "messages of one queue that may be received and not yet deleted", row="Q22", low=1
     )
+    ttl_sweep_s: float = setting(
+        0.0, "seconds between two removals of expired items; 0 leaves them for ever (AWS: up to days)", row="D12"
+    )

@@ -34,10 +34,12 @@ class Patch:
 
 PATCHES: tuple[Patch, ...] = (
     Patch("dispatch_names"),
+    Patch("dynamodb_item_limit"),
     Patch("dynamodb_batch_limit"),
     Patch("dynamodb_json"),
     Patch("dynamodb_lock"),
     Patch("dynamodb_pages"),
+    Patch("dynamodb_capacity"),
     Patch("event_source_mappings"),
     Patch("sqs_attributes"),
     Patch("sqs_clock"),

@@ -10,14 +10,16 @@ from moto.dynamodb.responses import DynamoHandler
 
 from simulator.cloud.patches.patching import Patching
 
+DYNAMODB_LOCK = threading.RLock()
+"""Held while a table is looked at or changed."""
+
 
 def apply(patching: Patching) -> None:
     """One call at a time. No DynamoDB call waits for anything, so nothing is held up."""
-    lock = threading.RLock()
     stock: Callable[[DynamoHandler], Any] = vars(DynamoHandler)["call_action"]
 
     def call_action(self: DynamoHandler) -> Any:
-        with lock:
+        with DYNAMODB_LOCK:
             return stock(self)
 
     patching.replace(DynamoHandler, "call_action", call_action)

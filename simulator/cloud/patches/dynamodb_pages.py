@@ -1,23 +1,36 @@
 """Stock moto sorts and copies a whole table for each page of a Scan or Query: 32 s for 10,000 rows in pages of 100.
 
 It also leaves LastEvaluatedKey out when Limit is exactly the number of rows left, where AWS gives one and then an
-empty page (D03), so code that stops at a full last page is never caught. Indexes, legacy filters, and start keys that
-are not a key of the table are left to stock moto.
+empty page (D03), so code that stops at a full last page is never caught; it gives rows in the order of their keys (D09,
+see `key_order`); and it takes start keys that are no key of the table (D05) or belong to another segment (D07). Indexes
+and legacy filters are left to stock moto.
 """
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from moto.dynamodb.exceptions import MockValidationException
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.models.table import RESULT_SIZE_LIMIT, Table
 
-from simulator.cloud.patches.key_order import KeyOrder, start_key
+from simulator.cloud.patches.key_order import KeyOrder, place, start_key
 from simulator.cloud.patches.patching import Patching
 
 Page = tuple[list[Item], int, dict[str, Any] | None]
+
+_MOST_SEGMENTS = 1_000_000
+
+
+class _LastPage(threading.local):
+    rows: list[Item] | None = None
+
+
+LAST_PAGE = _LastPage()
+"""What the last Scan or Query of this thread evaluated, before its filter; None when stock moto served it (D08)."""
 
 
 class _Orders:
@@ -53,6 +66,7 @@ def _has(table: Table, hash_key: DynamoType, range_key: DynamoType | None) -> bo
 def _page(table: Table, rows: Iterable[Item], limit: int | None) -> Page:
     """Rows up to `limit` or 1 MB, how many that is, and where the next page starts (D01, D03)."""
     results: list[Item] = []
+    LAST_PAGE.rows = results
     size = 0
     for item in rows:
         item_size = item.size()
@@ -125,9 +139,15 @@ def _serve_scan(patching: Patching, orders: _Orders) -> None:
         projection_expression: list[list[str]] | None = None,
         segments: Any = (None, None),
     ) -> Page:
-        start = start_key(self, exclusive_start_key) if exclusive_start_key is not None else None
-        unproved = (exclusive_start_key is not None and start is None) or (limit is not None and limit < 1)
-        if index_name or filters or unproved:
+        start = None if index_name else _start(self, exclusive_start_key)
+        if start is not None:
+            _check_segment(exclusive_start_key, self, segments)
+        if segments[1] is not None and segments[1] > _MOST_SEGMENTS:
+            raise MockValidationException(
+                f"1 validation error detected: Value '{segments[1]}' at 'totalSegments' failed to satisfy constraint: "
+                f"Member must have value less than or equal to {_MOST_SEGMENTS}"
+            )
+        if index_name or filters or (limit is not None and limit < 1):
             return stock(
                 self,
                 filters,
@@ -165,10 +185,10 @@ def _serve_query(patching: Patching) -> None:
         **others: Any,
     ) -> Page:
         legacy = set(others) - {"hash_key_conditions", "range_key_conditions"}
-        start = start_key(self, exclusive_start_key) if exclusive_start_key is not None else None
+        start = None if index_name else _start(self, exclusive_start_key)
         unproved = (
             hash_key is None
-            or (exclusive_start_key is not None and (start is None or start[0] != hash_key.cast_value))
+            or (start is not None and start[0] != place(hash_key))
             or (limit is not None and limit < 1)
             or (range_comparison is not None and self.range_key_attr is None)
         )
@@ -193,6 +213,29 @@ def _serve_query(patching: Patching) -> None:
         return _shown(_page(self, rows, limit), filter_expression, projection_expressions)
 
     patching.replace(Table, "query", query)
+
+
+def _start(table: Table, exclusive_start_key: Any) -> tuple[Any, ...] | None:
+    """Where the page begins; None for the beginning. Refuses what is not exactly a key of the table (D05)."""
+    if exclusive_start_key is None:
+        return None
+    start = start_key(table, exclusive_start_key)
+    if start is None:
+        raise MockValidationException(
+            "The provided starting key is invalid: The provided key element does not match the schema"
+        )
+    return start
+
+
+def _check_segment(exclusive_start_key: Any, table: Table, segments: Any) -> None:
+    """A key from one segment goes on in that segment only (D07)."""
+    key = exclusive_start_key[table.hash_key_attr]
+    if segments != (None, None) and not Item(DynamoType(key), None, {}).is_within_segment(segments):
+        segment, total = segments
+        raise MockValidationException(
+            "The provided starting key is invalid: Invalid ExclusiveStartKey. Please use ExclusiveStartKey with "
+            f"correct Segment. TotalSegments: {total} Segment: {segment}"
+        )
 
 
 def _partition(table: Table, hash_key: DynamoType, start: tuple[Any, ...] | None, *, forward: bool) -> list[Item]:

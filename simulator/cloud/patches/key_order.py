@@ -1,12 +1,16 @@
 """The keys of a moto table in order, kept up to date as rows come and go.
 
-moto keeps rows in a dict (of dicts, when the table has a range key) and sorts all of them for each page.
+moto keeps rows in a dict (of dicts, when the table has a range key) and sorts all of them by key for each page. AWS
+goes by a hash of the hash key, and within one hash key by the range key (D09): here too, so that no test passes because
+a scan came in the order of keys or of insertion. The hash is our own; it is the same in every run.
 """
 
 from __future__ import annotations
 
 import bisect
+import hashlib
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
@@ -15,9 +19,16 @@ from moto.dynamodb.models.table import Table
 SortKey = tuple[Any, ...]
 
 
+def place(hash_key: DynamoType) -> Any:
+    """Where the rows of one hash key stand among those of the others; the same for equal keys (`1` and `1.0`)."""
+    value = hash_key.cast_value
+    text = str(value.normalize() + 0) if isinstance(value, Decimal) else str(value)
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
 def sort_key(hash_key: DynamoType, range_key: DynamoType | None) -> SortKey:
-    """What moto compares two rows of one table by."""
-    return (hash_key.cast_value,) if range_key is None else (hash_key.cast_value, range_key.cast_value)
+    """What two rows of one table are compared by."""
+    return (place(hash_key),) if range_key is None else (place(hash_key), range_key.cast_value)
 
 
 def start_key(table: Table, exclusive_start_key: Any) -> SortKey | None:
@@ -32,8 +43,8 @@ def start_key(table: Table, exclusive_start_key: Any) -> SortKey | None:
         typed = value if isinstance(value, DynamoType) else DynamoType(value)
         if typed.type != types[name] or not isinstance(typed.value, str | bytes):
             return None
-        keys.append(typed.cast_value)
-    return tuple(keys)
+        keys.append(typed)
+    return sort_key(keys[0], keys[1] if len(keys) > 1 else None)
 
 
 class KeyOrder:

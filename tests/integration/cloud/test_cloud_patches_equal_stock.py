@@ -9,6 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from simulator.cloud.patches import dynamodb_pages, key_order
+
 Call = Callable[..., tuple[int, dict[str, Any]]]
 Page = tuple[int, dict[str, Any]]
 
@@ -155,12 +157,18 @@ def answers(call: Call, schema: str, todo: list[tuple[str, dict[str, Any]]], *, 
             all_pages = pages(call, operation, parameters)
             found.append(as_stock_would(all_pages, parameters.get("Limit")) if patched else all_pages)
         else:
-            found.append(call("dynamodb", operation, TableName="rows", **parameters))
+            status, body = call("dynamodb", operation, TableName="rows", **parameters)
+            body.pop("ConsumedCapacity", None)  # stock moto tells it unasked (D08)
+            found.append((status, body))
     return found
 
 
 @pytest.mark.parametrize("schema", SCHEMAS)
-def test_dynamodb_answers(moto_of_both_kinds: Callable[..., Any], schema: str) -> None:
+def test_dynamodb_answers(moto_of_both_kinds: Callable[..., Any], schema: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the order of keys, which stock moto has; another order is a test of its own."""
+    monkeypatch.setattr(key_order, "place", lambda hash_key: hash_key.cast_value)
+    monkeypatch.setattr(dynamodb_pages, "place", lambda hash_key: hash_key.cast_value)
+
     @FEW
     @given(todo=steps(schema))
     def same(todo: list[tuple[str, dict[str, Any]]]) -> None:
@@ -281,7 +289,8 @@ def test_a_scan_goes_on_behind_a_key_that_was_deleted_meanwhile(patched_moto: Ca
     _, first = patched_moto("dynamodb", "Scan", TableName="rows", Limit=2)
     patched_moto("dynamodb", "DeleteItem", TableName="rows", Key=first["LastEvaluatedKey"])
     _, rest = patched_moto("dynamodb", "Scan", TableName="rows", ExclusiveStartKey=first["LastEvaluatedKey"])
-    assert [item["k"]["S"] for item in rest["Items"]] == ["0002", "0003", "0004", "0005"]
+    found = [item["k"]["S"] for item in first["Items"] + rest["Items"]]
+    assert sorted(found) == [f"{number:04}" for number in range(6)]
 
 
 def test_a_table_made_again_starts_empty(patched_moto: Call) -> None:

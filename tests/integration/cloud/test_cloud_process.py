@@ -9,6 +9,7 @@ import re
 import signal
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -308,3 +309,17 @@ async def test_settings_reach_the_process() -> None:
 
         with pytest.raises(sqs.exceptions.OverLimit):
             await asyncio.to_thread(receive_twice)
+
+
+async def test_D12_a_process_that_is_told_to_removes_expired_items(stack: Stack) -> None:
+    async with Cloud(region=REGION, settings=CloudSettings(ttl_sweep_s=0.05)) as cloud:
+        await cloud.provision(stack)
+        dynamodb = cloud.client("dynamodb")
+
+        def until_gone() -> None:
+            item = {"id": {"S": "a"}, "expiresAt": {"N": str(int(time.time()) - 60)}}
+            dynamodb.put_item(TableName="rows", Item=item)
+            while "Item" in dynamodb.get_item(TableName="rows", Key={"id": {"S": "a"}}):
+                pass
+
+        await asyncio.wait_for(asyncio.to_thread(until_gone), 10)
