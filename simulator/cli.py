@@ -21,6 +21,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Coroutine, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -258,6 +259,14 @@ def _describe(endpoints: Any, template: Path, seed: int) -> None:
 @click.option("--subscribers", type=click.IntRange(min=1), help="Number of viewers. Default: the scenario's.")
 @click.option("--duration", type=float, help="Seconds of movement, for made vendors. Default: the scenario's.")
 @click.option("--json", "json_path", metavar="FILE|-", help="Write the whole verdict as JSON to FILE, or to stdout.")
+@click.option(
+    "--results",
+    "results_folder",
+    type=click.Path(path_type=Path),
+    default="results",
+    help="Folder that gets a folder with the raw results (docs/results.md). Default: results.",
+)
+@click.option("--no-results", is_flag=True, help="Keep no raw results.")
 @click.option("--log", type=click.Path(path_type=Path), help="Where the stack's log goes. Default: a temporary file.")
 @_debug_option
 def run(
@@ -268,6 +277,8 @@ def run(
     subscribers: int | None,
     duration: float | None,
     json_path: str | None,
+    results_folder: Path,
+    no_results: bool,
     log: Path | None,
     **options: Any,
 ) -> int:
@@ -285,24 +296,52 @@ def run(
     parameters = {**chosen.stack.parameters, **_parameters(options.pop("parameters"))}
     template = _template(options.pop("template") or chosen.stack.template)
     with _log_file(log, chosen.name) as log_file:
-        verdict = run_loop(_play(chosen, _up_arguments(template, parameters, chosen.seed, options), log_file))
+        verdict = run_loop(
+            _play(
+                chosen,
+                _up_arguments(template, parameters, chosen.seed, options),
+                log_file,
+                None if no_results else results_folder,
+            )
+        )
         _report(verdict, json_path)
     click.echo(f"log of the stack: {log_file}", err=True)
     return 0 if verdict.passed else 1
 
 
-async def _play(scenario: Any, arguments: list[str], log: Path) -> Any:
+async def _play(scenario: Any, arguments: list[str], log: Path, results_folder: Path | None = None) -> Any:
     from simulator.child import StackProcess  # noqa: PLC0415
     from simulator.load import Progress, prepare, run_scenario  # noqa: PLC0415
 
     stop = asyncio.Event()
     prepared = prepare(scenario)
-    with _stopped_by_signals(stop), Progress(scenario) as progress:
+    with (
+        _stopped_by_signals(stop),
+        _results_of(scenario, results_folder) as results,
+        Progress(scenario) as progress,
+    ):
         progress.say("starting the stack")
         async with contextlib.AsyncExitStack() as leaving:
             process = StackProcess(arguments, log=log, on_problem=progress.problem)
             stack = await _unless_stopped(stop, leaving.enter_async_context(process))
-            return await run_scenario(prepared, stack.endpoints, progress=progress, stop=stop)
+            return await run_scenario(prepared, stack.endpoints, progress=progress, stop=stop, results=results)
+
+
+@contextlib.contextmanager
+def _results_of(scenario: Any, folder: Path | None) -> Iterator[Any]:
+    """The folder of one run; it goes again when the run ended before there was anything to keep."""
+    from simulator.load import ResultsWriter  # noqa: PLC0415
+
+    if folder is None:
+        yield None
+        return
+    results = ResultsWriter(folder, scenario.name, datetime.now(UTC), scenario.seed)
+    try:
+        yield results
+    except BaseException:
+        results.discard()
+        raise
+    click.echo(f"results: {results.folder}", err=True)
 
 
 def _report(verdict: Any, json_path: str | None) -> None:

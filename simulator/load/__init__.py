@@ -3,6 +3,7 @@
 from simulator.load.library import find_scenario
 from simulator.load.prepare import Prepared, prepare
 from simulator.load.progress import Progress
+from simulator.load.raw_results import Results, ResultsWriter, read_results
 from simulator.load.render import render
 from simulator.load.run import run_scenario
 from simulator.load.scenario import Scenario, read_scenario
@@ -11,10 +12,13 @@ from simulator.load.verdict import Verdict
 __all__ = [
     "Prepared",
     "Progress",
+    "Results",
+    "ResultsWriter",
     "Scenario",
     "Verdict",
     "find_scenario",
     "prepare",
+    "read_results",
     "read_scenario",
     "render",
     "run_scenario",

@@ -32,6 +32,29 @@ class Latencies:
         self._max_us = max(self._max_us, microseconds)
         self._histogram.record_value(microseconds)
 
+    def add(self, other: Latencies) -> None:
+        """Count everything that `other` has counted too."""
+        self._histogram.add(other._histogram)
+        self._max_us = max(self._max_us, other._max_us)
+
+    @property
+    def max_us(self) -> int:
+        """The longest recorded, in microseconds; 0 when nothing was."""
+        return self._max_us
+
+    def encoded(self) -> str:
+        """As HdrHistogram's own compressed text (V2, base64), in microseconds; any HdrHistogram library reads it."""
+        return bytes(self._histogram.encode()).decode("ascii")
+
+    @classmethod
+    def decoded(cls, text: str, *, max_us: int) -> Latencies:
+        """The inverse of `encoded`; the exact maximum is not in that text."""
+        read = cls()
+        # The text has its own settings; adding it to ours keeps one set of them.
+        read._histogram.add(HdrHistogram.decode(text.encode("ascii")))
+        read._max_us = max_us
+        return read
+
     def summary_ms(self) -> dict[str, float | int | None]:
         """`p50`, `p90`, `p99` and `max` in milliseconds (None when nothing was recorded), and `count`."""
         if not self.count:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -15,14 +15,18 @@ from simulator.errors import InputError
 from simulator.load import provenance
 from simulator.load.aws_environment import aws_environment
 from simulator.load.drain import Finish, Observation, decide, drain_policy
+from simulator.load.fault_play import FaultPlay, Lever
 from simulator.load.ledger import Ledger
 from simulator.load.prepare import Prepared
 from simulator.load.progress import Snapshot
 from simulator.load.publishing import Publishing
+from simulator.load.raw_results import ResultsWriter
 from simulator.load.reckoning import draw_balance, outstanding
+from simulator.load.recording import Sampler, write_results
 from simulator.load.stack_view import QueueSettings, StackUnreachable, StackView, Stats, Target
 from simulator.load.swarm import Swarm
 from simulator.load.verdict import Connections, Frames, Invocations, RunFacts, Verdict, build_verdict
+from simulator.load.viewer_faults import ViewerLever
 from simulator.load.wording import counted
 from simulator.vendors.plan import Plan
 from simulator.vendors.vendors_table import put_vendor_rows, record_in_table
@@ -60,8 +64,13 @@ async def run_scenario(
     progress: ProgressDisplay,
     stop: asyncio.Event,
     clock: Clock | None = None,
+    levers: Sequence[Lever] = (),
+    results: ResultsWriter | None = None,
 ) -> Verdict:
     """Play a scenario on a running stack and return the verdict.
+
+    `levers` bring about the faults that act inside the stack; those of the viewers are the swarm's own. `results`, when
+    given, gets everything that a report may want.
 
     `stop` ends the run early; the verdict then is partial, as it is when the stack stops answering. Raises InputError
     when the stack cannot be loaded at all (no WebSocket API, no vendors table, not one queue) and EnvironmentFailure
@@ -71,7 +80,8 @@ async def run_scenario(
         raise InputError("The stack has no WebSocket API, so nobody can subscribe; give a template that has one.")
     with aws_environment(target.aws_endpoint_url, target.region):
         view = await asyncio.to_thread(StackView, target)
-        return await _Run(prepared, view, target.websocket_url, progress, stop, clock or SystemClock()).play()
+        run = _Run(prepared, view, target.websocket_url, progress, stop, clock or SystemClock(), levers, results)
+        return await run.play()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +103,8 @@ class _Run:
         progress: ProgressDisplay,
         stop: asyncio.Event,
         clock: Clock,
+        levers: Sequence[Lever],
+        results: ResultsWriter | None,
     ) -> None:
         self._prepared = prepared
         self._scenario = prepared.scenario
@@ -106,6 +118,9 @@ class _Run:
         self._swarm = Swarm(
             websocket_url, self._scenario.subscribers, clock, on_opened=self._ledger.opened, on_frame=self._ledger.frame
         )
+        self._faults = FaultPlay(self._scenario.faults, [*levers, ViewerLever(self._swarm)], clock, self._scenario.seed)
+        self._results = results
+        self._sampler = Sampler()
         self._view = view
         self._start_s = clock.monotonic_s()
         self._began_s = self._start_s
@@ -130,13 +145,25 @@ class _Run:
         finally:
             for task in company:
                 task.cancel()
+            await self._faults.stop()
             if self._publishing is not None:
                 await self._publishing.stop()
             await self._swarm.close()
         for outcome in await asyncio.gather(*company, return_exceptions=True):
             if isinstance(outcome, Exception):
                 raise outcome
-        return build_verdict(facts)
+        verdict = build_verdict(facts)
+        if self._results is not None:
+            write_results(
+                self._results,
+                self._ledger,
+                facts,
+                verdict,
+                samples=self._sampler.samples,
+                faults=self._faults.records,
+                is_local=self._view.is_local,
+            )
+        return verdict
 
     # -- the acts --------------------------------------------------------------------------------------------------
 
@@ -178,6 +205,7 @@ class _Run:
             seed=self._scenario.seed,
         )
         self._publishing.start()
+        self._faults.start(self._start_s)
         finished = asyncio.create_task(self._publishing.finished())
         halted = asyncio.create_task(self._halt.wait())
         await asyncio.wait({finished, halted}, return_when=asyncio.FIRST_COMPLETED)
@@ -248,10 +276,10 @@ class _Run:
             await asyncio.sleep(_WATCH_EVERY_S)
             try:
                 stats = await asyncio.to_thread(self._view.stats)
-                if stats is None:
-                    await asyncio.to_thread(self._view.messages, baseline.queue.url)
+                messages = await asyncio.to_thread(self._view.messages, baseline.queue.url)
                 self._latest = stats
                 failed = 0
+                self._sampler.take(self._ledger, self._clock.monotonic_s(), self._phase, stats, messages)
             except StackUnreachable as error:
                 failed += 1
                 if failed >= _PATIENCE or not self._swarm_is_alive():
@@ -343,7 +371,7 @@ class _Run:
             dead_lettered=dead_letters,
             dead_letter_queue=baseline.queue.dead_letter_queue,
             interruption=self._interruption,
-            troubles=[] if publishing is None else publishing.troubles(),
+            troubles=[*self._faults.troubles, *([] if publishing is None else publishing.troubles())],
             notes=self._prepared.notes,
         )
 

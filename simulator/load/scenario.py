@@ -6,11 +6,14 @@ naming the file and the key. `scenarios/README.md` lists every key with its unit
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any, cast
 
 from simulator.errors import InputError
+from simulator.load.faults import Fault, read_faults
 from simulator.load.strict_table import StrictTable, read_toml
 from simulator.vendors.gps import GPS_SIGMA_M
 from simulator.vendors.movement_models import MOVEMENT_MODELS
@@ -121,6 +124,7 @@ class Scenario:
     subscribers: Subscribers
     run: RunSettings
     expect: Expectations
+    faults: tuple[Fault, ...] = ()
 
     def overridden(
         self,
@@ -165,6 +169,24 @@ class Scenario:
         )
 
 
+def scenario_to_json(scenario: Scenario) -> dict[str, Any]:
+    """The scenario as it was run, every key and default in it, as JSON values."""
+    source = "made" if isinstance(scenario.vendors, MadeVendors) else "schedule"
+    document = {
+        "name": scenario.name,
+        "description": scenario.description,
+        "seed": scenario.seed,
+        "file": scenario.file,
+        "stack": {"template": scenario.stack.template, "parameters": dict(scenario.stack.parameters)},
+        "vendors": {"source": source, **asdict(scenario.vendors)},
+        "subscribers": asdict(scenario.subscribers),
+        "run": asdict(scenario.run),
+        "expect": asdict(scenario.expect),
+        "faults": [fault.to_json() for fault in scenario.faults],
+    }
+    return cast(dict[str, Any], json.loads(json.dumps(document, default=str)))
+
+
 def read_scenario(file: Path) -> Scenario:
     """Read one scenario file.
 
@@ -181,6 +203,7 @@ def read_scenario(file: Path) -> Scenario:
         subscribers=_subscribers(table.table("subscribers")),
         run=_run(table.table("run")),
         expect=_expectations(table.table("expect")),
+        faults=read_faults(table.tables("faults")),
     )
     table.refuse_the_rest()
     if "duration_s" in table.table("run") and isinstance(scenario.vendors, ScheduledVendors):

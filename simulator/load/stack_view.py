@@ -77,6 +77,8 @@ class Stats:
 
     functions: Mapping[str, Invocations] = field(default_factory=dict)
     at_the_function: int = 0
+    environments: int = 0
+    """Execution environments alive."""
 
 
 class StackView:
@@ -98,6 +100,11 @@ class StackView:
         session = boto3.session.Session()
         self.sqs = session.client("sqs", **settings)
         self.dynamodb = session.client("dynamodb", **settings)
+
+    @property
+    def is_local(self) -> bool:
+        """False for a stack in AWS."""
+        return is_local(self._target.aws_endpoint_url)
 
     def vendor_queue(self) -> QueueSettings:
         """The one queue of the stack that is not the dead-letter queue of another.
@@ -155,6 +162,7 @@ class StackView:
                     for name, counts in document["functions"].items()
                 },
                 at_the_function=sum(int(trigger.get("in_flight", 0)) for trigger in document.get("triggers", [])),
+                environments=sum(int(counts.get("environments", 0)) for counts in document["functions"].values()),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise StackUnreachable(f"The stack's counts at {STATS_PATH} cannot be read ({error!r}).") from error

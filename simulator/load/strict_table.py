@@ -109,6 +109,16 @@ class StrictTable:
         value = self._take(key, dict)
         return StrictTable(self.file, (*self._path, key), value or {})
 
+    def tables(self, key: str) -> list[StrictTable]:
+        """The tables of a list of them (`[[faults]]`); an absent one is empty. They are named `faults[1]` and so on."""
+        tables = []
+        for number, each in enumerate(self._take(key, list) or [], start=1):
+            name = f"{key}[{number}]"
+            if not isinstance(each, dict):
+                raise self.refusal(name, f"must be a table, not {_kind(each)}")
+            tables.append(StrictTable(self.file, (*self._path, name), each))
+        return tables
+
     def scalars(self) -> dict[str, str]:
         """Every key of this table as text, for tables whose keys belong to somebody else (template parameters)."""
         found = {}

@@ -108,6 +108,27 @@ class Swarm:
         await asyncio.gather(*(leave(socket) for socket in self._sockets.values()))
         await asyncio.gather(*self._listeners)
 
+    # -- what faults do to viewers ---------------------------------------------------------------------------------
+
+    def connected(self, group: str | None) -> list[int]:
+        """See `simulator.load.viewer_faults.Viewers`; there is one group for now."""
+        return sorted(self._sockets) if group is None else []
+
+    def cut(self, viewer: int) -> None:
+        """See `Viewers.cut`."""
+        if (socket := self._sockets.get(viewer)) is not None:
+            socket.transport.abort()
+
+    def hold(self, viewer: int) -> None:
+        """See `Viewers.hold`."""
+        if (socket := self._sockets.get(viewer)) is not None:
+            socket.transport.pause_reading()
+
+    def release(self, viewer: int) -> None:
+        """See `Viewers.release`."""
+        if (socket := self._sockets.get(viewer)) is not None:
+            socket.transport.resume_reading()
+
     async def _connect(self, subscriber: int, slots: asyncio.Semaphore) -> None:
         try:
             socket = await connect(

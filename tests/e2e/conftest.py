@@ -26,13 +26,20 @@ def environment(tmp_path):
     return {**os.environ, "XDG_RUNTIME_DIR": str(runtime), "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"}
 
 
+def _with_results_apart(arguments, folder):
+    """A run keeps its raw results in the test's folder, not in the checkout."""
+    words = [str(each) for each in arguments]
+    apart = words[:1] == ["run"] and not {"--results", "--no-results"} & set(words)
+    return [*words, "--results", str(folder / "results")] if apart else words
+
+
 @pytest.fixture
-def sim(environment):
+def sim(environment, tmp_path):
     """Run `tracker-sim` with arguments to its end."""
 
     def run(*arguments, cwd=ROOT, stdin="", **changes):
         return subprocess.run(
-            [*TRACKER_SIM, *map(str, arguments)],
+            [*TRACKER_SIM, *_with_results_apart(arguments, tmp_path)],
             cwd=cwd,
             env={**environment, **changes},
             input=stdin,
@@ -76,13 +83,13 @@ class Running:
 
 
 @pytest.fixture
-def start(environment):
+def start(environment, tmp_path):
     """Start `tracker-sim` with arguments and leave it running."""
     started = []
 
     def begin(*arguments, cwd=ROOT, **changes):
         process = subprocess.Popen(
-            [*TRACKER_SIM, *map(str, arguments)],
+            [*TRACKER_SIM, *_with_results_apart(arguments, tmp_path)],
             cwd=cwd,
             env={**environment, **changes},
             stdin=subprocess.DEVNULL,

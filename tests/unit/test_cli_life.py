@@ -58,7 +58,7 @@ async def test_a_run_starts_one_stack_and_leaves_it(monkeypatch, tmp_path):
         async def __aexit__(self, *_):
             happened.append("stop")
 
-    async def play(prepared, endpoints, *, progress, stop):
+    async def play(prepared, endpoints, *, progress, stop, results):
         happened.append(endpoints)
         return "verdict"
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,10 @@ import pytest
 
 from simulator.errors import EnvironmentFailure, InputError
 from simulator.load import Scenario, Verdict, find_scenario, prepare, read_scenario, run_scenario
+from simulator.load.fault_kinds import FAULT_KINDS
+from simulator.load.faults import Fault
 from simulator.load.progress import Snapshot
+from simulator.load.raw_results import ResultsWriter, read_results
 from simulator.load.scenario import Expectations, MadeVendors, RunSettings, StackSettings, Subscribers
 
 SUBSCRIBERS = 4
@@ -299,3 +303,23 @@ async def test_too_few_descriptors_are_one_sentence_with_the_remedy(
 def test_a_scenario_of_a_schedule_needs_its_file() -> None:
     with pytest.raises(InputError, match="name the CSV file with --schedule FILE"):
         prepare(read_scenario(find_scenario("sf_food_trucks")))
+
+
+async def test_a_run_leaves_its_raw_results(fake_stack: Any, tmp_path: Path) -> None:
+    results = ResultsWriter(tmp_path, "tiny", datetime.now(UTC), 3)
+    faults = (Fault(FAULT_KINDS["viewer_reset"], start_s=0.05, probability=0.5),)
+    async with fake_stack.running() as target:
+        verdict = await run_scenario(
+            prepare(scenario(faults=faults)), target, progress=Watcher(), stop=asyncio.Event(), results=results
+        )
+    found = read_results(results.folder)
+    assert found.run["verdict"] == verdict.to_json()
+    assert found.run["scenario"]["vendors"]["count"] == 3
+    (fault,) = found.run["faults"]
+    assert fault["began_s"] == fault["ended_s"] >= 0.05
+    rows = list(found.updates())
+    assert len(rows) == verdict.document["updates"]["published"]
+    assert sum(row.lost for row in rows) == verdict.document["deliveries"]["lost"] > 0
+    assert {track.vendor for track in found.tracks()} == set(verdict.document["deliveries"]["per_vendor"])
+    all_latency = next(each for each in found.distributions() if each.of == "all" and each.corrected)
+    assert all_latency.latencies.summary_ms() == verdict.document["latency_ms"]["all"]

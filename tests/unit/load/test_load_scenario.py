@@ -179,8 +179,8 @@ def test_a_schedule_scenario_is_read(tmp_path: Path) -> None:
         ),
         pytest.param(
             '"\\u001b[2J" = 1',
-            "{file}: unknown key \\x1b[2J (known here: description, expect, name, run, seed, stack, subscribers, "
-            "vendors).",
+            "{file}: unknown key \\x1b[2J (known here: description, expect, faults, name, run, seed, stack, "
+            "subscribers, vendors).",
             id="control characters are escaped",
         ),
     ],
