@@ -338,6 +338,13 @@ def test_an_output_that_cannot_be_worked_out_is_left_out_with_a_warning(load: Lo
 # -- refusals ----------------------------------------------------------------------------------------------------------
 
 
+def assert_refused(load: Load, resources: Resources, logical_id: str, said: str) -> None:
+    with pytest.raises(InputError) as refusal:
+        load(resources)
+    assert f"resource {logical_id}" in str(refusal.value)
+    assert said in str(refusal.value)
+
+
 def queue(**properties: Any) -> dict[str, Any]:
     return {"Type": "AWS::SQS::Queue", "Properties": properties}
 
@@ -479,63 +486,78 @@ def test_F05_a_variable_of_our_own_that_begins_with_aws_is_allowed(
 @pytest.mark.parametrize(
     ("logical_id", "properties", "said"),
     [
-        pytest.param("M", {"BatchSize": 11}, "Maximum batch window in seconds must be greater than 0", id="Q01-window"),
-        pytest.param("M", {"BatchSize": 10_001}, "from 1 to 10000", id="Q01-most"),
-        pytest.param("M", {"MaximumBatchingWindowInSeconds": 301}, "from 0 to 300", id="Q02-longest-window"),
+        pytest.param("M", {"BatchSize": 11}, "Maximum batch window in seconds must be greater than 0", id="window"),
+        pytest.param("M", {"BatchSize": 10_001}, "from 1 to 10000", id="most"),
+        pytest.param("M", {"MaximumBatchingWindowInSeconds": 301}, "from 0 to 300", id="longest-window"),
+    ],
+)
+def test_Q01_Q02_batches_and_windows_that_aws_refuses(
+    load: Load, trigger_resources: Resources, logical_id: str, properties: dict[str, Any], said: str
+) -> None:
+    assert_refused(load, changed(trigger_resources, logical_id, **properties), "M", said)
+
+
+@pytest.mark.parametrize(
+    ("logical_id", "properties", "said"),
+    [
         pytest.param(
             "F",
             {"Timeout": 61},
             "Queue visibility timeout: 60 seconds is less than Function timeout: 61 seconds",
-            id="Q14",
+            id="slow-function",
         ),
         pytest.param(
-            "Q", {"VisibilityTimeout": 0}, "Queue visibility timeout: 0 seconds is less", id="Q14-no-visibility-timeout"
+            "Q", {"VisibilityTimeout": 0}, "Queue visibility timeout: 0 seconds is less", id="no-visibility-timeout"
         ),
-        pytest.param("M", {"ScalingConfig": {"MaximumConcurrency": 1}}, "from 2 to 1000", id="Q16"),
+    ],
+)
+def test_Q14_visibility_timeouts_that_aws_refuses(
+    load: Load, trigger_resources: Resources, logical_id: str, properties: dict[str, Any], said: str
+) -> None:
+    assert_refused(load, changed(trigger_resources, logical_id, **properties), "M", said)
+
+
+@pytest.mark.parametrize(
+    ("logical_id", "properties", "said"),
+    [
+        pytest.param("M", {"ScalingConfig": {"MaximumConcurrency": 1}}, "from 2 to 1000", id="one-at-a-time"),
+        pytest.param("M", {"ProvisionedPollerConfig": {"MinimumPollers": 1}}, "from 2 to 200", id="fewest-pollers"),
         pytest.param(
-            "M",
-            {"EventSourceArn": "arn:aws:sqs:us-east-1:123456789012:gone"},
-            "AWS.SimpleQueueService.NonExistentQueue",
-            id="Q24",
+            "M", {"ProvisionedPollerConfig": {"MaximumPollers": 10_001}}, "from 2 to 10000", id="most-pollers"
         ),
-        pytest.param("M", {"EventSourceArn": None}, "property EventSourceArn: is missing", id="no-source"),
-        pytest.param("M", {"FunctionName": "other"}, "is not a function of this template", id="no-such-function"),
-        pytest.param(
-            "M", {"FunctionResponseTypes": ["All"]}, "can only be ReportBatchItemFailures", id="response-type"
-        ),
-        pytest.param("M", {"FilterCriteria": {"Filters": [{"Pattern": "{"}]}}, "it is not JSON", id="Q23-json"),
-        pytest.param("M", {"FilterCriteria": {"Filters": [{"Pattern": "[" * 3000}]}}, "it is not JSON", id="Q23-depth"),
-        pytest.param("M", {"FilterCriteria": {"Filters": [{"Pattern": "7"}]}}, "$ must be an object", id="Q23-object"),
-        pytest.param("M", {"FilterCriteria": {"Filters": [{}]}}, "Filters.0.Pattern: must be a text", id="Q23-none"),
-        pytest.param("M", {"FilterCriteria": {"Filters": ["{}"]}}, "Filters.0.Pattern: must be a text", id="Q23-text"),
-        pytest.param(
-            "M",
-            {"FilterCriteria": {"Filters": [{"Pattern": '{"body": {"a": [1]}}' + " " * 4_096}]}},
-            "has 4116 characters",
-            id="Q23-long",
-        ),
-        pytest.param(
-            "M",
-            {"FilterCriteria": {"Filters": [{"Pattern": '{"a": [1]}'}] * 6}},
-            "are 6 and Lambda allows 5",
-            id="Q23-six",
-        ),
-        pytest.param("M", {"ProvisionedPollerConfig": {"MinimumPollers": 1}}, "from 2 to 200", id="Q16-fewest-pollers"),
-        pytest.param(
-            "M", {"ProvisionedPollerConfig": {"MaximumPollers": 10_001}}, "from 2 to 10000", id="Q16-most-pollers"
-        ),
-        pytest.param("M", {"ProvisionedPollerConfig": {"MinimumPollers": 201}}, "from 2 to 200", id="Q16-minimum"),
+        pytest.param("M", {"ProvisionedPollerConfig": {"MinimumPollers": 201}}, "from 2 to 200", id="minimum"),
         pytest.param(
             "M",
             {"ProvisionedPollerConfig": {"MinimumPollers": 5, "MaximumPollers": 4}},
             "is 5, more than the 4",
-            id="Q16-reversed",
+            id="reversed",
         ),
         pytest.param(
             "M",
             {"ProvisionedPollerConfig": {"MinimumPollers": 2}, "ScalingConfig": {"MaximumConcurrency": 2}},
             "exclude each other",
-            id="Q16-exclusive",
+            id="exclusive",
+        ),
+    ],
+)
+def test_Q16_concurrency_and_pollers_that_aws_refuses(
+    load: Load, trigger_resources: Resources, logical_id: str, properties: dict[str, Any], said: str
+) -> None:
+    assert_refused(load, changed(trigger_resources, logical_id, **properties), "M", said)
+
+
+def test_Q24_a_queue_that_is_not_there_is_refused(load: Load, trigger_resources: Resources) -> None:
+    resources = changed(trigger_resources, "M", EventSourceArn="arn:aws:sqs:us-east-1:123456789012:gone")
+    assert_refused(load, resources, "M", "AWS.SimpleQueueService.NonExistentQueue")
+
+
+@pytest.mark.parametrize(
+    ("logical_id", "properties", "said"),
+    [
+        pytest.param("M", {"EventSourceArn": None}, "property EventSourceArn: is missing", id="no-source"),
+        pytest.param("M", {"FunctionName": "other"}, "is not a function of this template", id="no-such-function"),
+        pytest.param(
+            "M", {"FunctionResponseTypes": ["All"]}, "can only be ReportBatchItemFailures", id="response-type"
         ),
         pytest.param("M", {"BatchSyze": 1}, "did you mean BatchSize?", id="misspelt"),
     ],
@@ -543,10 +565,35 @@ def test_F05_a_variable_of_our_own_that_begins_with_aws_is_allowed(
 def test_refused_trigger(
     load: Load, trigger_resources: Resources, logical_id: str, properties: dict[str, Any], said: str
 ) -> None:
-    with pytest.raises(InputError) as refusal:
-        load(changed(trigger_resources, logical_id, **properties))
-    assert "resource M" in str(refusal.value)
-    assert said in str(refusal.value)
+    assert_refused(load, changed(trigger_resources, logical_id, **properties), "M", said)
+
+
+@pytest.mark.parametrize(
+    ("logical_id", "properties", "said"),
+    [
+        pytest.param("M", {"FilterCriteria": {"Filters": [{"Pattern": "{"}]}}, "it is not JSON", id="json"),
+        pytest.param("M", {"FilterCriteria": {"Filters": [{"Pattern": "[" * 3000}]}}, "it is not JSON", id="depth"),
+        pytest.param("M", {"FilterCriteria": {"Filters": [{"Pattern": "7"}]}}, "$ must be an object", id="object"),
+        pytest.param("M", {"FilterCriteria": {"Filters": [{}]}}, "Filters.0.Pattern: must be a text", id="none"),
+        pytest.param("M", {"FilterCriteria": {"Filters": ["{}"]}}, "Filters.0.Pattern: must be a text", id="text"),
+        pytest.param(
+            "M",
+            {"FilterCriteria": {"Filters": [{"Pattern": '{"body": {"a": [1]}}' + " " * 4_096}]}},
+            "has 4116 characters",
+            id="long",
+        ),
+        pytest.param(
+            "M",
+            {"FilterCriteria": {"Filters": [{"Pattern": '{"a": [1]}'}] * 6}},
+            "are 6 and Lambda allows 5",
+            id="six",
+        ),
+    ],
+)
+def test_Q23_filters_that_aws_refuses(
+    load: Load, trigger_resources: Resources, logical_id: str, properties: dict[str, Any], said: str
+) -> None:
+    assert_refused(load, changed(trigger_resources, logical_id, **properties), "M", said)
 
 
 @pytest.mark.parametrize(
@@ -556,19 +603,16 @@ def test_refused_trigger(
         pytest.param({"MaximumBatchingWindowInSeconds": 1}, "is not for FIFO queues", id="window"),
     ],
 )
-def test_fifo_trigger_has_no_large_batches_and_no_window(
+def test_Q01_a_fifo_trigger_has_no_large_batches_and_no_window(
     load: Load, trigger_resources: Resources, properties: dict[str, Any], said: str
 ) -> None:
-    """(Q01)"""
     resources = changed(changed(trigger_resources, "Q", FifoQueue=True), "M", **properties)
     with pytest.raises(InputError, match=said):
         load(resources)
 
 
-def test_lambdas_and_queues_defaults_are_what_the_visibility_check_compares(
-    load: Load, trigger_resources: Resources
-) -> None:
-    """(Q14): a queue has 30 s and a function 3 s when nothing is said."""
+def test_Q14_lambdas_and_queues_defaults_are_what_the_check_compares(load: Load, trigger_resources: Resources) -> None:
+    """A queue has 30 s and a function 3 s when nothing is said."""
     assert load(changed(changed(trigger_resources, "Q", VisibilityTimeout=None), "F", Timeout=30)).triggers
     with pytest.raises(InputError, match="Queue visibility timeout: 30 seconds"):
         load(changed(changed(trigger_resources, "Q", VisibilityTimeout=None), "F", Timeout=31))
@@ -634,12 +678,7 @@ AUTHORIZED = "everybody would be let in"
         pytest.param("I", {"IntegrationType": "HTTP_PROXY"}, "'HTTP_PROXY' is not simulated", id="http"),
         pytest.param("I", {"IntegrationType": "AWS"}, "use AWS_PROXY", id="mapping-templates"),
         pytest.param("I", {"IntegrationUri": "https://example.org"}, "is not a function of this template", id="uri"),
-        pytest.param("I", {"TimeoutInMillis": 29_001}, "from 50 to 29000", id="L12-longest"),
-        pytest.param("I", {"TimeoutInMillis": 49}, "from 50 to 29000", id="L12-shortest"),
         pytest.param("I", {"RequestTemplates": {}}, "rewriting events", id="templates"),
-        pytest.param("S", {"StageName": "a/b"}, "property StageName", id="L15-stage-name"),
-        pytest.param("S", {"StageName": "a" * 129}, "property StageName", id="L15-stage-name-too-long"),
-        pytest.param("S", {"StageName": "$default"}, "property StageName", id="L15-default-stage-is-for-http"),
         pytest.param(
             "Ws", {"RouteSelectionExpression": None}, "RouteSelectionExpression: is missing", id="no-selection"
         ),
@@ -651,10 +690,34 @@ AUTHORIZED = "everybody would be let in"
 def test_refused_websocket_api(
     load: Load, websocket_resources: Resources, logical_id: str, properties: dict[str, Any], said: str
 ) -> None:
-    with pytest.raises(InputError) as refusal:
-        load(changed(websocket_resources, logical_id, **properties))
-    assert f"resource {logical_id}" in str(refusal.value)
-    assert said in str(refusal.value)
+    assert_refused(load, changed(websocket_resources, logical_id, **properties), logical_id, said)
+
+
+@pytest.mark.parametrize(
+    ("logical_id", "properties", "said"),
+    [
+        pytest.param("I", {"TimeoutInMillis": 29_001}, "from 50 to 29000", id="longest"),
+        pytest.param("I", {"TimeoutInMillis": 49}, "from 50 to 29000", id="shortest"),
+    ],
+)
+def test_L12_integration_timeouts_that_aws_refuses(
+    load: Load, websocket_resources: Resources, logical_id: str, properties: dict[str, Any], said: str
+) -> None:
+    assert_refused(load, changed(websocket_resources, logical_id, **properties), logical_id, said)
+
+
+@pytest.mark.parametrize(
+    ("logical_id", "properties", "said"),
+    [
+        pytest.param("S", {"StageName": "a/b"}, "property StageName", id="stage-name"),
+        pytest.param("S", {"StageName": "a" * 129}, "property StageName", id="stage-name-too-long"),
+        pytest.param("S", {"StageName": "$default"}, "property StageName", id="default-stage-is-for-http"),
+    ],
+)
+def test_L15_stage_names_that_aws_refuses(
+    load: Load, websocket_resources: Resources, logical_id: str, properties: dict[str, Any], said: str
+) -> None:
+    assert_refused(load, changed(websocket_resources, logical_id, **properties), logical_id, said)
 
 
 @pytest.mark.parametrize(
