@@ -25,12 +25,14 @@ class InvocationResult:
 class InvokeRefusedError(Exception):
     """Lambda's API itself turned the call down: unknown function or no concurrency left (F16)."""
 
-    def __init__(self, status: int, error_type: str, message: str) -> None:
+    def __init__(self, status: int, error_type: str, message: str, *, reason: str | None = None) -> None:
         super().__init__(message)
         self.status = status
         """HTTP status of the Invoke API: 404, 429 or 500."""
         self.error_type = error_type
         """`ResourceNotFoundException`, `TooManyRequestsException`, …"""
+        self.reason = reason
+        """Of a throttled call: which limit it was, the `Reason` of the answer."""
 
 
 class Invoke(Protocol):

@@ -3,7 +3,6 @@
 - An invocation goes to a free environment, the most recently used first, else it waits in order of arrival (F06).
 - Environments are started only for waiting invocations that nobody who is starting or returning will take, at most
   `max_starting` at a time (a burst of imports on few cores is slower than a queue), at most `max_environments` in all.
-- In flight (waiting or running) never exceeds the reserved concurrency (F16, F19).
 - An environment for which there is nothing to do is frozen, and thawed just before its next event (F07).
 - An environment that dies while starting answers the oldest waiting invocation with its error. When the handler
   cannot be imported and no environment works, everyone waiting gets that error, and for `HOLD_S` whoever comes next
@@ -18,7 +17,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from simulator.functions.life import EnvironmentState, EnvironmentStep, next_state
-from simulator.invocation import InvokeRefusedError
 
 HOLD_S = 1.0
 """How long an import error is repeated without importing again; then the next invocation tries afresh."""
@@ -72,14 +70,12 @@ class Dispatcher:
         *,
         max_environments: int,
         max_starting: int,
-        reserved_concurrency: int | None = None,
         freezes: bool = True,
     ) -> None:
         self._function = function
         self._freezes = freezes
         self._max_environments = max_environments
         self._max_starting = max_starting
-        self._reserved_concurrency = reserved_concurrency
         self._states: dict[str, EnvironmentState] = {}
         self._idle: list[str] = []
         """Most recently used last."""
@@ -92,10 +88,7 @@ class Dispatcher:
     # -- what happens ----------------------------------------------------------------------------------------------
 
     def submit(self, invocation: str, now_s: float) -> list[Action]:
-        """A new invocation came. Raises `InvokeRefusedError` (429) over the reserved concurrency."""
-        in_flight = len(self._waiting) + len(self._running)
-        if self._reserved_concurrency is not None and in_flight >= self._reserved_concurrency:
-            raise InvokeRefusedError(429, "TooManyRequestsException", "Rate Exceeded.")
+        """A new invocation came."""
         if self._hold_until_s is not None and now_s < self._hold_until_s and not self._any_works():
             return [FailAtStart(invocation)]
         self._waiting[invocation] = None

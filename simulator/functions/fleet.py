@@ -12,6 +12,7 @@ from typing import Any
 
 from simulator.clock import Clock
 from simulator.functions import faults
+from simulator.functions.concurrency import Concurrency
 from simulator.functions.dispatch import Action, Dispatcher, FailAtStart, Freeze, Give, Start, Thaw
 from simulator.functions.execution_environment import ExecutionEnvironment, Settings
 from simulator.functions.life import EnvironmentState
@@ -80,6 +81,7 @@ class Fleet:
         variables: Mapping[str, str],
         settings: Settings,
         *,
+        concurrency: Concurrency,
         max_environments: int,
         max_starting: int,
         init_limit_s: float,
@@ -89,6 +91,7 @@ class Fleet:
         self._function = function
         self._variables = variables
         self._settings = settings
+        self._concurrency = concurrency
         self._init_limit_s = init_limit_s
         self._clock = clock
         self._on_log = on_log
@@ -96,7 +99,6 @@ class Fleet:
             function.name,
             max_environments=max_environments,
             max_starting=max_starting,
-            reserved_concurrency=function.reserved_concurrency,
             freezes=settings.guardian is not None,
         )
         self._invocations: dict[str, _Invocation] = {}
@@ -111,23 +113,22 @@ class Fleet:
         """Run the handler once; see `Invoke`."""
         if self._stopping:
             raise stopping_refusal()
+        try:
+            self._concurrency.begin(self._function.name)
+        except InvokeRefusedError:
+            self._counters.throttled += 1
+            raise
         request_id = str(uuid.uuid4())
         invocation = _Invocation(request_id, payload, origin, asyncio.get_running_loop().create_future())
         self._invocations[request_id] = invocation
-        try:
-            actions = self._dispatcher.submit(request_id, self._clock.monotonic_s())
-        except InvokeRefusedError:
-            del self._invocations[request_id]
-            self._counters.throttled += 1
-            raise
         self._counters.invocations += 1
-        self._perform(actions)
+        self._perform(self._dispatcher.submit(request_id, self._clock.monotonic_s()))
         try:
             return await invocation.done
         except asyncio.CancelledError:
             # A waiting invocation is dropped; a running one goes on to its end, as it does in Lambda.
             if self._dispatcher.withdraw(request_id):
-                del self._invocations[request_id]
+                self._leave(invocation)
             raise
 
     async def stop(self) -> None:
@@ -335,9 +336,7 @@ class Fleet:
         self._spawn(running.environment.close(), "close")
 
     def _finish(self, invocation: _Invocation, payload: bytes, function_error: str | None) -> None:
-        self._invocations.pop(invocation.request_id, None)
-        if invocation.timer is not None:
-            invocation.timer.cancel()
+        self._leave(invocation)
         if function_error is not None:
             self._counters.errors += 1
             log.error("%s", failure_entry(self._function.name, invocation.request_id, invocation.origin, payload))
@@ -345,11 +344,15 @@ class Fleet:
             invocation.done.set_result(InvocationResult(invocation.request_id, payload, function_error))
 
     def _refuse(self, invocation: _Invocation, error: InvokeRefusedError) -> None:
-        self._invocations.pop(invocation.request_id, None)
-        if invocation.timer is not None:
-            invocation.timer.cancel()
+        self._leave(invocation)
         if not invocation.done.done():
             invocation.done.set_exception(error)
+
+    def _leave(self, invocation: _Invocation) -> None:
+        del self._invocations[invocation.request_id]
+        self._concurrency.end(self._function.name)
+        if invocation.timer is not None:
+            invocation.timer.cancel()
 
     def _spawn(self, work: Any, name: str) -> None:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work, name=name)

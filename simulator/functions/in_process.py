@@ -28,6 +28,7 @@ from typing import Any, TypeVar, cast
 
 from simulator.clock import Clock
 from simulator.functions import faults
+from simulator.functions.concurrency import Concurrency
 from simulator.functions.environment_variables import handler_environment
 from simulator.functions.execution_environment import Settings
 from simulator.functions.fleet import Counters, stopping_refusal
@@ -61,6 +62,7 @@ class InProcessFunction:
         variables: Mapping[str, str],
         settings: Settings,
         *,
+        concurrency: Concurrency,
         turn: asyncio.Lock,
         init_limit_s: float,
         clock: Clock,
@@ -68,6 +70,7 @@ class InProcessFunction:
     ) -> None:
         self._runtime = runtime or best_runtime()
         self._function = function
+        self._concurrency = concurrency
         self._turn = turn
         self._init_limit_s = init_limit_s
         self._clock = clock
@@ -84,7 +87,6 @@ class InProcessFunction:
             home=settings.home,
             machine=settings.machine,
         )
-        self._in_flight = 0
         self._tasks: set[asyncio.Task[InvocationResult]] = set()
         self._counters = Counters()
         self._cold_starts = 0
@@ -94,14 +96,15 @@ class InProcessFunction:
         """Run the handler once; see `Invoke`."""
         if self._stopping:
             raise stopping_refusal()
-        reserved = self._function.reserved_concurrency
-        if reserved is not None and self._in_flight >= reserved:
+        try:
+            self._concurrency.begin(self._function.name)
+        except InvokeRefusedError:
             self._counters.throttled += 1
-            raise InvokeRefusedError(429, "TooManyRequestsException", "Rate Exceeded.")
+            raise
         self._counters.invocations += 1
         task = asyncio.get_running_loop().create_task(self._in_turn(payload, origin))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
         try:
             # A caller that gives up does not stop the handler, as it would not in Lambda.
             return await asyncio.shield(task)
@@ -131,12 +134,12 @@ class InProcessFunction:
     # -- inside ------------------------------------------------------------------------------------------------------
 
     async def _in_turn(self, payload: bytes, origin: str) -> InvocationResult:
-        self._in_flight += 1
-        try:
-            async with self._turn:
-                return await self._run(payload, origin)
-        finally:
-            self._in_flight -= 1
+        async with self._turn:
+            return await self._run(payload, origin)
+
+    def _ended(self, task: asyncio.Task[InvocationResult]) -> None:
+        self._tasks.discard(task)
+        self._concurrency.end(self._function.name)
 
     async def _run(self, payload: bytes, origin: str) -> InvocationResult:
         request_id = str(uuid.uuid4())

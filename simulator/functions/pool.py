@@ -7,8 +7,8 @@ Different from Lambda:
 
 - Environments are processes on this machine: no memory limit, no read-only code folder, no `/tmp` of their own, and the
   interpreter is the simulator's whatever `Runtime` says (only `AWS_EXECUTION_ENV` repeats it).
-- At most `max_environments` run per function; further events wait instead of being throttled. There is no account
-  limit (F19) and no idle expiry.
+- At most `max_environments` run per function, a bound of this machine's; further events wait for one, and count as
+  running for the account's and the function's own concurrency (F19). Idle environments are kept for good.
 - A frozen environment (F07) is a stopped process group; a process that a handler starts in a session of its own is
   outside it and runs on.
 - A cold start takes what importing takes here, and shares the machine's cores with everything else.
@@ -35,6 +35,7 @@ from typing import Any, Self
 
 from simulator.clock import Clock, SystemClock
 from simulator.errors import EnvironmentFailure, InputError
+from simulator.functions.concurrency import Concurrency
 from simulator.functions.environment_variables import harmless_aws, machine_variables, refuse_reserved
 from simulator.functions.execution_environment import Settings
 from simulator.functions.faults import MAX_REQUEST_BYTES
@@ -57,7 +58,8 @@ class FunctionPool:
     escaped; without it lines go to the logger `simulator.functions.output`. Failed invocations are logged to
     `simulator.functions`, one ERROR entry each. `in_process` is the only mode where `awslambdaric` is not installed.
 
-    Raises `InputError` for two functions of one name and for variables that Lambda reserves.
+    Raises `InputError` for two functions of one name, for variables that Lambda reserves, and when more concurrency is
+    reserved than the account has.
     """
 
     _running_in_process = False
@@ -87,6 +89,7 @@ class FunctionPool:
         self.in_process = in_process or not runtime_client_installed()
         self._max_environments = max_environments
         self._settings = settings or FunctionSettings()
+        self._concurrency()  # refuses what cannot be, before anything is started
         self._clock = clock or SystemClock()
         self._on_log = on_log or _log_line
         self._home: tempfile.TemporaryDirectory[str] | None = None
@@ -116,6 +119,7 @@ class FunctionPool:
         elif self._settings.freeze:
             await self._start_guardian()
         settings = Settings(self._region, self._aws_endpoint_url, self._home.name, machine_variables(), self._guardian)
+        concurrency = self._concurrency()
         turn = asyncio.Lock()
         for name, function in self._functions.items():
             variables = self._variables.get(name, {})
@@ -124,6 +128,7 @@ class FunctionPool:
                     function,
                     variables,
                     settings,
+                    concurrency=concurrency,
                     turn=turn,
                     init_limit_s=self._settings.init_limit_s,
                     clock=self._clock,
@@ -133,6 +138,7 @@ class FunctionPool:
                     function,
                     variables,
                     settings,
+                    concurrency=concurrency,
                     max_environments=self._max_environments,
                     max_starting=max(2, os.cpu_count() or 1),
                     init_limit_s=self._settings.init_limit_s,
@@ -158,6 +164,14 @@ class FunctionPool:
             if guardian is not None:
                 await guardian.stop()
             home.cleanup()
+
+    def _concurrency(self) -> Concurrency:
+        reserved = {
+            name: function.reserved_concurrency
+            for name, function in self._functions.items()
+            if function.reserved_concurrency is not None
+        }
+        return Concurrency(self._settings.account_concurrency, reserved)
 
     async def _start_guardian(self) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from simulator.functions import FunctionPool
+from simulator.functions.settings import FunctionSettings
 from simulator.invocation import InvocationResult, InvokeRefusedError
 from simulator.stack.model import Function
 
@@ -251,6 +253,25 @@ async def test_F16_refused_calls(
     with pytest.raises(InvokeRefusedError) as refused:
         await pool.invoke(name, payload)
     assert (refused.value.status, refused.value.error_type) == (status, error_type)
+
+
+async def test_F19_account_concurrency_is_shared_and_given_back(make_pool, rendezvous, in_process: bool) -> None:
+    pool = await make_pool(
+        sample("app.meet", name="one"),
+        sample("app.fail", name="two"),
+        in_process=in_process,
+        settings=FunctionSettings(account_concurrency=1),
+    )
+    running = asyncio.create_task(call(pool, {"port": rendezvous.port}, name="one"))
+    await rendezvous.next_pid()
+    with pytest.raises(InvokeRefusedError) as refused:
+        await call(pool, {}, name="two")
+    assert refused.value.reason == "ConcurrentInvocationLimitExceeded"
+    await rendezvous.release()
+    assert (await running).function_error is None
+    for _ in range(2):
+        assert (await call(pool, {}, name="two")).function_error == "Unhandled"
+    assert pool.stats()["two"]["throttled"] == 1
 
 
 async def test_a_failure_is_one_log_entry_with_origin_and_traceback(

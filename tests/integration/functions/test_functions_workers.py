@@ -122,6 +122,24 @@ async def test_F16_reserved_concurrency_refuses_the_next_event(make_pool, rendez
     assert pool.stats()["sample"]["throttled"] == 1
 
 
+async def test_F19_a_caller_that_gives_up_while_it_waits_gives_its_place_back(make_pool, rendezvous) -> None:
+    pool = await make_pool(sample("app.meet", reserved_concurrency=2), max_environments=1)
+    running = begin(pool, {"port": rendezvous.port})
+    await rendezvous.next_pid()
+    waiting = begin(pool, {"port": rendezvous.port})
+    await asyncio.sleep(0)
+    with pytest.raises(InvokeRefusedError):
+        await call(pool, {"port": rendezvous.port})
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    last = begin(pool, {"port": rendezvous.port})
+    await rendezvous.release()
+    assert (await running).function_error is None
+    await rendezvous.next_pid()
+    await rendezvous.release()
+    assert (await last).function_error is None
+
+
 async def test_kill_in_the_middle_of_an_invocation_is_an_error_result_and_the_pool_goes_on(
     make_pool, rendezvous
 ) -> None:

@@ -4,7 +4,6 @@ import pytest
 
 from simulator.functions.dispatch import HOLD_S, Action, Dispatcher, FailAtStart, Freeze, Give, Start, Thaw
 from simulator.functions.life import STEPS, EnvironmentState, EnvironmentStep, IllegalStepError, next_state
-from simulator.invocation import InvokeRefusedError
 
 
 def dispatcher(**overrides: int) -> Dispatcher:
@@ -122,23 +121,6 @@ def test_at_most_max_starting_start_at_once_and_more_follow_when_one_is_ready() 
     d = dispatcher(max_starting=2)
     assert [a for n in range(4) for a in d.submit(f"i{n}", 0)] == [Start("f#1"), Start("f#2")]
     assert d.polled("f#1") == [Give("f#1", "i0"), Start("f#3")]
-
-
-def test_F16_reserved_concurrency_counts_waiting_and_running() -> None:
-    d = dispatcher(reserved_concurrency=2)
-    d.submit("i1", 0)
-    d.polled("f#1")
-    d.submit("i2", 0)
-    with pytest.raises(InvokeRefusedError, match=r"Rate Exceeded\.") as refused:
-        d.submit("i3", 0)
-    assert (refused.value.status, refused.value.error_type) == (429, "TooManyRequestsException")
-    d.answered("f#1")
-    assert d.submit("i4", 0) == []
-
-
-def test_F19_reserved_concurrency_of_zero_blocks_the_function() -> None:
-    with pytest.raises(InvokeRefusedError):
-        dispatcher(reserved_concurrency=0).submit("i1", 0)
 
 
 def test_death_while_busy_names_the_invocation_and_replaces_the_environment_for_those_waiting() -> None:

@@ -8,7 +8,7 @@ import pytest
 import simulator.functions
 
 ROOM = Path(simulator.functions.__file__).parent
-RULES = ["dispatch", "faults", "life", "log_text", "settings"]
+RULES = ["concurrency", "dispatch", "faults", "life", "log_text", "settings"]
 FORBIDDEN = {"asyncio", "logging", "os", "random", "secrets", "selectors", "socket", "ssl", "threading", "time", "uuid"}
 CLOCK_READINGS = {"now", "utcnow", "today"}
 
