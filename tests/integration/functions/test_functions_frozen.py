@@ -43,8 +43,8 @@ async def until_gone(*pids: int) -> None:
                 await asyncio.sleep(LOOK_AGAIN_S)
 
 
-async def leave_work(pool: FunctionPool, port: int, *, child: bool = False) -> int:
-    result = await pool.invoke("sample", json.dumps({"port": port, "child": child}).encode())
+async def leave_work(pool: FunctionPool, port: int, *, child: bool = False, join: bool = False) -> int:
+    result = await pool.invoke("sample", json.dumps({"port": port, "child": child, "join": join}).encode())
     return int(result.payload)
 
 
@@ -56,7 +56,7 @@ async def test_F07_a_thread_left_running_stops_and_goes_on_with_the_next_event(m
     writer.write(b"x")
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(reader.readline(), 0.1)
-    assert await leave_work(pool, rendezvous.port) == pid
+    assert await leave_work(pool, rendezvous.port, join=True) == pid
     assert await asyncio.wait_for(reader.readline(), LIMIT_S) == b"done\n"
 
 

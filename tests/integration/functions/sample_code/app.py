@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 calls = 0
+left = []
 
 
 def echo(event, context):
@@ -72,7 +73,9 @@ def meet_with_child(event, context):
 
 
 def leaves_work(event, context):
-    """Return while a thread, and perhaps a child process, still wait to be let go."""
+    """Return while a thread, and perhaps a child process, still wait to be let go; `join` waits for the last one."""
+    if event.get("join"):
+        left.pop().join()
     connected, ready = os.pipe()
 
     def wait():
@@ -82,7 +85,8 @@ def leaves_work(event, context):
             peer.recv(1)
             peer.sendall(b"done\n")
 
-    threading.Thread(target=wait, daemon=True).start()
+    left.append(threading.Thread(target=wait, daemon=True))
+    left[-1].start()
     os.read(connected, 1)
     if event.get("child"):
         if os.fork() == 0:
