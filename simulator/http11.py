@@ -4,6 +4,10 @@ One `HttpConnection` per socket. A subclass says what to do with a complete requ
 once for each, in order; requests that arrive while one is being answered wait. Chunked bodies and keep-alive are
 httptools' work. Limits follow API Gateway's quotas (H01, P15): a request line or headers that are too long get 414
 or 431, a body that is too long gets 413.
+
+What two readers could understand in two ways is refused, and the connection closed: most of it by httptools (lengths
+that are doubled, signed or beside a transfer coding, line ends of one character, folded lines, control characters), the
+rest here (codings other than `chunked`, a coding in HTTP/1.0, none or two Hosts).
 """
 
 from __future__ import annotations
@@ -26,9 +30,12 @@ MAX_BODY_BYTES = 10 * 1024 * 1024
 MAX_WAITING_REQUESTS = 64
 """Pipelined requests that may wait before no more is read from the socket."""
 READ_TIMEOUT_S = 30.0
-"""A request that has begun must be complete within this; so must the first one of a connection."""
+"""A request that has begun must be complete within this; so must the first one of a connection, from its first moment.
+A client that does not read its answers for so long is cut off."""
 LINGER_S = 2.0
 """How long a peer whose request was refused may take to read the answer before the socket is closed."""
+CLOSE_TIMEOUT_S = 10.0
+"""How long a peer may take to read what was written to a socket that is being closed, until it is cut."""
 
 _READ_BYTES = 262_144
 """What one read of the event loop may bring: slack where only whole reads can be counted."""
@@ -123,8 +130,16 @@ class HttpConnection(asyncio.Protocol):
     """The one protocol (lower case) that `on_request` may upgrade to; a wish for any other is ignored, as RFC 9110
     (7.8) allows: stock HTTP/2 clients offer `h2c` with an ordinary request."""
 
-    def __init__(self, connections: OpenConnections) -> None:
+    def __init__(
+        self,
+        connections: OpenConnections,
+        *,
+        read_timeout_s: float | None = None,
+        first_read_timeout_s: float | None = None,
+    ) -> None:
         self._connections = connections
+        self._read_timeout_s = READ_TIMEOUT_S if read_timeout_s is None else read_timeout_s
+        self._first_read_timeout_s = self._read_timeout_s if first_read_timeout_s is None else first_read_timeout_s
         self._transport: asyncio.Transport | None = None
         self._waiting: deque[HttpRequest] = deque()
         self._busy = False
@@ -140,6 +155,7 @@ class HttpConnection(asyncio.Protocol):
         self._writing_paused = False
         self._reading_paused = False
         self._timer: asyncio.TimerHandle | None = None
+        self._stall_timer: asyncio.TimerHandle | None = None
         self._parser: Any = httptools.HttpRequestParser(self)
         self._in_message = False
         self._head_complete = False
@@ -176,7 +192,7 @@ class HttpConnection(asyncio.Protocol):
             encode_response(status, headers, body, keep_alive=keep_alive, with_body=current.method != "HEAD")
         )
         if not keep_alive:
-            transport.close()
+            self._close()
             return
         self._busy = False
         if not self._serving:
@@ -184,8 +200,7 @@ class HttpConnection(asyncio.Protocol):
 
     def end(self) -> None:
         """The server stops: close once what was written has left."""
-        if self._transport is not None:
-            self._transport.close()
+        self._close()
 
     @property
     def transport(self) -> asyncio.Transport | None:
@@ -195,6 +210,7 @@ class HttpConnection(asyncio.Protocol):
     def stop_http(self) -> None:
         """Hand every further byte to `on_upgraded_data`."""
         self._cancel_timer()
+        self._cancel_stall_timer()
         self._upgraded = True
 
     # -- asyncio.Protocol ------------------------------------------------------------------------------------------
@@ -206,7 +222,7 @@ class HttpConnection(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         self.peer_ip = peer[0] if isinstance(peer, tuple) else ""
         self._connections.add(self)
-        self._start_timer(READ_TIMEOUT_S)
+        self._start_timer(max(0.0, self._first_read_timeout_s))
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
@@ -221,16 +237,20 @@ class HttpConnection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """The peer does not read: read no more from it either, or its requests would pile up as answers."""
         self._writing_paused = True
+        if not self._upgraded and self._transport is not None:
+            self._stall_timer = asyncio.get_running_loop().call_later(self._read_timeout_s, self._transport.abort)
         self._regulate_reading()
 
     def resume_writing(self) -> None:
         """See asyncio.Protocol."""
         self._writing_paused = False
+        self._cancel_stall_timer()
         self._regulate_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
         self._cancel_timer()
+        self._cancel_stall_timer()
         self._connections.discard(self)
         self._transport = None
         self._waiting.clear()
@@ -254,25 +274,28 @@ class HttpConnection(asyncio.Protocol):
         """Called by httptools with a piece of the target."""
         self._target += url
         if len(self._target) > MAX_TARGET_BYTES:
-            raise _TooLargeError(HTTPStatus.REQUEST_URI_TOO_LONG)
+            raise _RefusedError(HTTPStatus.REQUEST_URI_TOO_LONG)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Called by httptools for each header, and for the trailers of a chunked body, which mean nothing here."""
         self._head_bytes += len(name) + len(value)
         if self._head_bytes > self.max_head_bytes:
-            raise _TooLargeError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+            raise _RefusedError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         if not self._head_complete:
             self._headers.append((name.decode("latin-1"), value.decode("latin-1").strip()))
 
     def on_headers_complete(self) -> None:
         """Called by httptools between the headers and the body."""
         self._head_complete = True
+        fault = _fault_of_head(self._parser.get_http_version(), self._headers, self.max_body_bytes)
+        if fault is not None:
+            raise _RefusedError(fault)
 
     def on_body(self, body: bytes) -> None:
         """Called by httptools with a piece of the body."""
         self._body_bytes += len(body)
         if self._body_bytes > self.max_body_bytes:
-            raise _TooLargeError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            raise _RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         self._body.append(body)
 
     def on_message_complete(self) -> None:
@@ -304,7 +327,7 @@ class HttpConnection(asyncio.Protocol):
         if not self._in_message or self._refusal is not None:
             return
         if self._timer is None:
-            self._start_timer(READ_TIMEOUT_S)
+            self._start_timer(self._read_timeout_s)
         if not self._head_complete:
             # One header line is only seen here once it is complete: without this it could grow for ever.
             self._head_reads_bytes += len(data)
@@ -329,7 +352,7 @@ class HttpConnection(asyncio.Protocol):
             return head + rest
         except httptools.HttpParserCallbackError as error:
             cause = error.__context__
-            if not isinstance(cause, _TooLargeError):
+            if not isinstance(cause, _RefusedError):
                 raise
             self._refusal = cause.status
         except httptools.HttpParserError:
@@ -430,11 +453,46 @@ class HttpConnection(asyncio.Protocol):
         self._timer = None
         if self._transport is None or self._upgraded:
             return
-        if self._busy:
+        if self._transport.is_closing():
+            self._transport.abort()
+        elif self._busy:
             # An earlier request is still being answered; its answer must not be cut off.
-            self._start_timer(READ_TIMEOUT_S)
+            self._start_timer(self._read_timeout_s)
         else:
-            self._transport.close()
+            self._close()
+
+    def _cancel_stall_timer(self) -> None:
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None
+
+    def _close(self) -> None:
+        """Close once what was written has left, but do not wait for ever for a peer that does not read it."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        self._transport.close()
+        self._cancel_timer()
+        self._start_timer(CLOSE_TIMEOUT_S)
+
+
+def _fault_of_head(version: str, headers: list[Header], max_body_bytes: int) -> int | None:
+    """The status that refuses a complete head, or None when it is a good one."""
+    if version not in {"1.0", "1.1"}:
+        return HTTPStatus.HTTP_VERSION_NOT_SUPPORTED
+    hosts = codings = 0
+    for name, value in headers:
+        match name.lower():
+            case "host":
+                hosts += 1
+            case "transfer-encoding":
+                codings += 1
+                if value.lower() != "chunked":
+                    return HTTPStatus.NOT_IMPLEMENTED
+            case "content-length" if int(value) > max_body_bytes:
+                return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    if hosts > 1 or (version == "1.1" and not hosts) or (version == "1.0" and codings):
+        return HTTPStatus.BAD_REQUEST
+    return None
 
 
 def _first(headers: Iterable[Header], name: str) -> str | None:
@@ -453,7 +511,7 @@ def _offers(headers: Iterable[Header], protocol: str | None) -> bool:
     )
 
 
-class _TooLargeError(Exception):
+class _RefusedError(Exception):
     def __init__(self, status: int) -> None:
         super().__init__(status)
         self.status = status

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 MAX_EARLY_BYTES = 524_288
 """Frames that may come before the handshake is answered; more is no client that waits for its 101."""
 
+MAX_URL_CHARACTERS = 4_096
+"""Of a WebSocket URL with scheme and host (H01); that more is answered with 414 is a guess."""
+
 _JSON = ("content-type", "application/json")
 
 
@@ -32,8 +36,11 @@ class GatewayConnection(HttpConnection):
 
     upgrades_to = "websocket"
 
-    def __init__(self, endpoint: Endpoint, connections: OpenConnections) -> None:
-        super().__init__(connections)
+    def __init__(self, endpoint: Endpoint, connections: OpenConnections, first_request_s: float | None = None) -> None:
+        """`first_request_s` is what is left of the time for the first request; each has its own from then on."""
+        super().__init__(
+            connections, read_timeout_s=endpoint.settings.request_timeout_s, first_read_timeout_s=first_request_s
+        )
         self._endpoint = endpoint
         self._connection_id: str | None = None
         self._websocket_key = ""
@@ -43,9 +50,15 @@ class GatewayConnection(HttpConnection):
         """The header of the agreement on compression, and what it says (H15)."""
         self.channel: Channel | None = None
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See asyncio.Protocol."""
+        super().connection_made(transport)
+        self._endpoint.newcomers.add(self, transport.close)
+
     def on_request(self, request: HttpRequest) -> None:
         """Sort a request: upgrade, callback, HTTP API or nothing."""
         endpoint = self._endpoint
+        endpoint.newcomers.discard(self)
         path, _, query = request.target.partition("?")
         websocket = endpoint.websocket
         if request.upgrade:
@@ -95,6 +108,7 @@ class GatewayConnection(HttpConnection):
     def on_closed(self, error: Exception | None) -> None:  # noqa: ARG002
         """The socket is gone: the rules decide whether `$disconnect` runs."""
         endpoint = self._endpoint
+        endpoint.newcomers.discard(self)
         if self._connection_id is None or endpoint.websocket is None:
             return
         endpoint.channels.pop(self._connection_id, None)
@@ -174,6 +188,8 @@ class GatewayConnection(HttpConnection):
         settings = self._endpoint.settings
         if core is None or _stage_of(path) != core.stage or not self._host_is_ours(request):
             self.refuse(settings.unknown_stage_status, b'{"message":"Forbidden"}')
+        elif len(f"wss://{request.header('host')}{request.target}") > MAX_URL_CHARACTERS:
+            self.refuse(414, b'{"message":"Request-URI Too Long"}')
         elif request.header("sec-websocket-version") != "13":
             self.refuse(400, b'{"message":"Bad Request"}', ("sec-websocket-version", "13"))
         elif request.method != "GET" or key is None or not _is_websocket_key(key):

@@ -19,6 +19,7 @@ from simulator.gateway.http_api import HttpAnswer, HttpApiRules, InvokeHttpAutho
 from simulator.gateway.ids import IdFactory
 from simulator.gateway.listener import Listener
 from simulator.gateway.moment import Moment
+from simulator.gateway.newcomers import Newcomers
 from simulator.gateway.proxy_result import Failure, Outcome, parse_proxy_result
 from simulator.gateway.route_selection import CONNECT, DISCONNECT
 from simulator.gateway.settings import GatewaySettings
@@ -65,6 +66,8 @@ class Endpoint:
         """Open WebSocket connections."""
         self.pending: dict[str, GatewayConnection] = {}
         """Upgrade requests that wait for `$connect`."""
+        self.newcomers = Newcomers(settings.newcomers)
+        """Connections without a whole request so far."""
         self._invoke = invoke
         self._connections = OpenConnections()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -77,7 +80,13 @@ class Endpoint:
 
     def listen(self, listening: socket.socket, tls: ssl.SSLContext) -> None:
         """Serve what connects to a bound socket, which is then this object's to close."""
-        self._listener = Listener(listening, lambda: GatewayConnection(self, self._connections), tls)
+        self._listener = Listener(
+            listening,
+            lambda left_s: GatewayConnection(self, self._connections, left_s),
+            tls,
+            self.newcomers,
+            first_request_timeout_s=self.settings.request_timeout_s,
+        )
         self._listener.start()
 
     def spawn(self, coroutine: Any) -> None:

@@ -2,6 +2,10 @@
 
 A TLS client begins with a handshake record (0x16), which no HTTP method starts with. The byte is only peeked at, so
 that asyncio then sees the whole stream.
+
+From being accepted on, a client has one deadline for everything up to the end of its first request: the first byte, the
+TLS handshake, and the request itself, however slowly they trickle in. The protocol that takes over is told how much of
+it is left.
 """
 
 from __future__ import annotations
@@ -9,17 +13,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import functools
 import logging
 import socket
 import ssl
 from collections.abc import Callable
 
 from simulator.errors import EnvironmentFailure, InputError
+from simulator.gateway.newcomers import Newcomers
 
 _LOG = logging.getLogger("simulator.gateway")
 
 _TLS_HANDSHAKE = 0x16
-_FIRST_BYTE_TIMEOUT_S = 30.0
+_TLS_SHUTDOWN_TIMEOUT_S = 10.0
+"""How long a TLS client may take to read what is left for it when its connection is closed."""
 _BACKLOG = 4096
 _ACCEPTS_PER_WAKE = 64
 _PAUSE_WHEN_FULL_S = 0.2
@@ -57,12 +64,18 @@ class Listener:
     def __init__(
         self,
         listening: socket.socket,
-        protocol_factory: Callable[[], asyncio.BaseProtocol],
+        protocol_factory: Callable[[float], asyncio.BaseProtocol],
         tls: ssl.SSLContext | None,
+        newcomers: Newcomers,
+        *,
+        first_request_timeout_s: float,
     ) -> None:
         self._socket = listening
         self._factory = protocol_factory
+        """Takes the seconds that are left for the first request."""
         self._tls = tls
+        self._newcomers = newcomers
+        self._timeout_s = first_request_timeout_s
         self._loop = asyncio.get_running_loop()
         self._silent: dict[socket.socket, asyncio.TimerHandle] = {}
         self._admitting: set[asyncio.Task[None]] = set()
@@ -87,8 +100,7 @@ class Listener:
         self._loop.remove_reader(self._socket)
         self._socket.close()
         for accepted in list(self._silent):
-            self._forget(accepted)
-            accepted.close()
+            self._drop(accepted)
         admitting = list(self._admitting)
         for task in admitting:
             task.cancel()
@@ -111,10 +123,11 @@ class Listener:
                 self._pause = self._loop.call_later(_PAUSE_WHEN_FULL_S, self.start)
                 return
             accepted.setblocking(False)
-            self._silent[accepted] = self._loop.call_later(_FIRST_BYTE_TIMEOUT_S, self._on_silence, accepted)
+            self._silent[accepted] = self._loop.call_later(self._timeout_s, self._drop, accepted)
             self._loop.add_reader(accepted, self._on_first_byte, accepted)
+            self._newcomers.add(accepted, functools.partial(self._drop, accepted))
 
-    def _on_silence(self, accepted: socket.socket) -> None:
+    def _drop(self, accepted: socket.socket) -> None:
         self._forget(accepted)
         accepted.close()
 
@@ -125,21 +138,32 @@ class Listener:
             return
         except OSError:
             first = b""
+        left_s = self._silent[accepted].when() - self._loop.time()
         self._forget(accepted)
         secure = bool(first) and first[0] == _TLS_HANDSHAKE
-        if not first or (secure and self._tls is None):
+        if not first or left_s <= 0 or (secure and self._tls is None):
             accepted.close()
             return
-        task = self._loop.create_task(self._admit(accepted, self._tls if secure else None))
+        task = self._loop.create_task(self._admit(accepted, self._tls if secure else None, left_s))
         self._admitting.add(task)
         task.add_done_callback(self._admitting.discard)
+        if secure:
+            self._newcomers.add(task, task.cancel)
+            task.add_done_callback(self._newcomers.discard)
 
-    async def _admit(self, accepted: socket.socket, tls: ssl.SSLContext | None) -> None:
+    async def _admit(self, accepted: socket.socket, tls: ssl.SSLContext | None, left_s: float) -> None:
+        until = self._loop.time() + left_s
+        timeouts = (
+            {} if tls is None else {"ssl_handshake_timeout": left_s, "ssl_shutdown_timeout": _TLS_SHUTDOWN_TIMEOUT_S}
+        )
         # A client that breaks off the TLS handshake is its own problem, not an error of ours.
         with contextlib.suppress(OSError, ssl.SSLError):
-            await self._loop.connect_accepted_socket(self._factory, accepted, ssl=tls)
+            await self._loop.connect_accepted_socket(
+                lambda: self._factory(until - self._loop.time()), accepted, ssl=tls, **timeouts
+            )
 
     def _forget(self, accepted: socket.socket) -> None:
+        self._newcomers.discard(accepted)
         self._loop.remove_reader(accepted)
         timer = self._silent.pop(accepted, None)
         if timer is not None:

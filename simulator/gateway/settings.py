@@ -29,6 +29,12 @@ class GatewaySettings:
     backlog_bytes: int = setting(
         524_288, "bytes a client may leave unread before callbacks to it get 429", row="C14", low=1
     )
+    request_timeout_s: float = setting(
+        30.0, "seconds that a client may take to say a whole request, TLS handshake included", low=0.001
+    )
+    newcomers: int = setting(
+        4_096, "connections that may not have said a whole request yet; past it the longest waiting is closed", low=1
+    )
     deflate_from_bytes: int = setting(
         1_024, "bytes from which a message is compressed for a client that agreed to it", row="H15"
     )

@@ -45,8 +45,8 @@ class Server(HttpConnection):
     max_body_bytes = 1_000
     upgrades_to = "websocket"
 
-    def __init__(self, connections):
-        super().__init__(connections)
+    def __init__(self, connections, **options):
+        super().__init__(connections, **options)
         self.requests = []
         self.upgraded_data = b""
         self.closed_with = []
@@ -292,10 +292,42 @@ BAD = [
         b"POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, id="two framings"
     ),
     pytest.param(get("/", "Transfer-Encoding: chunked", method="POST") + b"zz\r\n", 400, id="no chunk length"),
+    pytest.param(post("/", b"a", "Content-Length: 1"), 400, id="the same length twice"),
+    *(
+        pytest.param(get("/", f"Content-Length: {length}", method="POST") + b"a", 400, id=f"length {length!r}")
+        for length in ("+1", "-1", "0x1", "1, 1", "1 1", "", "99999999999999999999999")
+    ),
+    pytest.param(get("/", "Transfer-Encoding: identity", method="POST"), 501, id="coding identity"),
+    pytest.param(get("/", "Transfer-Encoding: xchunked", method="POST"), 501, id="coding xchunked"),
+    pytest.param(get("/", "Transfer-Encoding: chunked, identity", method="POST"), 400, id="coding after chunked"),
+    pytest.param(get("/", *["Transfer-Encoding: chunked"] * 2, method="POST"), 400, id="two codings"),
+    pytest.param(get("/", "Transfer-Encoding: gzip, chunked", method="POST"), 501, id="a coding that nobody reads"),
+    pytest.param(get("/", "Transfer-Encoding: chunked", version="1.0", method="POST"), 400, id="a coding in HTTP/1.0"),
+    pytest.param(b"GET / HTTP/1.1\nHost: a\n\n", 400, id="bare line feeds"),
+    pytest.param(b"GET / HTTP/1.1\r\nHost: a\nX: b\r\n\r\n", 400, id="a bare line feed in a header"),
+    pytest.param(b"GET / HTTP/1.1\r\nHost: a\rX: b\r\n\r\n", 400, id="a bare carriage return"),
+    pytest.param(get("/", "X: b\r\n c"), 400, id="a folded header"),
+    pytest.param(get("/", "X: b\0c"), 400, id="NUL in a value"),
+    pytest.param(get("/", "X\0: b"), 400, id="NUL in a name"),
+    pytest.param(get("/a\0b"), 400, id="NUL in the target"),
+    pytest.param(get("/a\xffb"), 400, id="no ASCII in the target"),
+    pytest.param(get("/", "X : b"), 400, id="a space before the colon"),
+    pytest.param(get("/", "Host: b"), 400, id="two hosts"),
+    pytest.param(b"GET / HTTP/1.1\r\nX: a\r\n\r\n", 400, id="no host"),
+    pytest.param(get("/", version="2.0"), 505, id="HTTP/2.0"),
+    pytest.param(b"GET /\r\n\r\n", 505, id="HTTP/0.9"),
+    pytest.param(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, id="the preface of HTTP/2"),
+    pytest.param(
+        get("/", "Transfer-Encoding: chunked", method="POST") + b"1\na\n0\n\n", 400, id="bare line feeds in chunks"
+    ),
+    pytest.param(
+        get("/", "Transfer-Encoding: chunked", method="POST") + b"fffffffffffffffff\r\n", 400, id="a chunk for ever"
+    ),
     pytest.param(get("/" + "a" * http11.MAX_TARGET_BYTES), 414, id="target too long"),
     pytest.param(get("/", "X: " + "a" * http11.MAX_HEAD_BYTES), 431, id="header too long"),
     pytest.param(get("/", *(f"X-{i}: {'a' * 100}" for i in range(400))), 431, id="too many headers"),
     pytest.param(post("/", b"a" * 1_001), 413, id="body too long"),
+    pytest.param(get("/", "Content-Length: 1001", "Expect: 100-continue"), 413, id="body too long, before it is sent"),
     pytest.param(
         get("/", "Transfer-Encoding: chunked", method="POST") + b"3E8\r\n" + b"a" * 1_000 + b"\r\n1\r\na\r\n0\r\n\r\n",
         413,
@@ -377,6 +409,7 @@ async def test_a_peer_that_says_nothing_is_closed(short):
 
 
 async def test_a_request_that_stops_halfway_is_closed(server, short):
+    server._read_timeout_s = 0
     server.data_received(get("/x"))
     await turns()
     assert not server.transport.closed
@@ -385,9 +418,9 @@ async def test_a_request_that_stops_halfway_is_closed(server, short):
     assert server.transport.closed
 
 
-async def test_a_request_that_stops_halfway_does_not_cut_off_the_answer_before_it(server, monkeypatch):
+async def test_a_request_that_stops_halfway_does_not_cut_off_the_answer_before_it(server):
     server.data_received(get("/wait"))
-    monkeypatch.setattr(http11, "READ_TIMEOUT_S", 0)
+    server._read_timeout_s = 0
     server.data_received(get("/x")[:-2])
     await turns()
     assert not server.transport.closed
@@ -397,13 +430,44 @@ async def test_a_request_that_stops_halfway_does_not_cut_off_the_answer_before_i
     assert server.transport.closed
 
 
+async def test_the_first_request_may_have_less_time_than_the_others():
+    server = Server(OpenConnections(), read_timeout_s=60, first_read_timeout_s=-1)
+    server.connection_made(FakeTransport())
+    server.data_received(get("/x")[:-2])
+    await turns()
+    assert server.transport.closed
+
+
+async def test_a_peer_that_does_not_read_its_answers_is_cut_off(server):
+    server._read_timeout_s = 0
+    aborted = []
+    server.transport.on_abort = lambda: aborted.append(True)
+    server.pause_writing()
+    server.resume_writing()
+    await turns()
+    assert aborted == []
+    server.pause_writing()
+    await turns()
+    assert aborted == [True]
+
+
+async def test_a_peer_that_does_not_read_the_last_answer_is_cut_off(server, monkeypatch):
+    monkeypatch.setattr(http11, "CLOSE_TIMEOUT_S", 0)
+    aborted = []
+    server.transport.on_abort = lambda: aborted.append(True)
+    server.data_received(get("/x", "Connection: close"))
+    assert (server.transport.closed, aborted) == (True, [])
+    await turns()
+    assert aborted == [True]
+
+
 async def test_a_connection_may_be_idle_between_requests(server, short):
     server.data_received(get("/x"))
     await turns()
     assert not server.transport.closed
 
 
-async def test_a_refused_peer_has_time_to_read_the_answer(server, monkeypatch):
+async def test_a_refused_peer_has_time_to_read_the_answer(server):
     server.data_received(b"hello\r\n\r\n")
     assert not server.transport.closed
 

@@ -24,6 +24,16 @@ async def test_H01_a_trailing_slash_and_a_query_are_fine(serve):
     assert (await served.functions.event("on-connect"))["queryStringParameters"] == {"room": "a"}
 
 
+@pytest.mark.parametrize(("characters", "status"), [(4_096, 101), (4_097, 414)])
+async def test_H01_a_url_has_4096_characters_at_most(serve, characters, status):
+    served = await serve()
+    raw = await served.raw()
+    path = "/primary?q=".ljust(characters - len("wss://a"), "x")
+    raw.send(served.upgrade_request(path))
+    assert (await raw.answer()).status == status
+    assert served.functions.count["on-connect"] == (status == 101)
+
+
 async def test_H02_no_byte_of_the_answer_leaves_before_connect_returns(serve):
     served = await serve()
     let_in = asyncio.Event()

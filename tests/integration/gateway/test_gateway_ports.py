@@ -190,11 +190,66 @@ async def test_a_slow_first_byte_holds_nobody_up(serve):
     assert (await slow.answer()).status == 200
 
 
-async def test_a_client_that_never_says_anything_is_dropped(serve, monkeypatch):
-    monkeypatch.setattr(listener_module, "_FIRST_BYTE_TIMEOUT_S", 0)
-    served = await serve()
-    silent = await served.raw()
+SOON = {"request_timeout_s": 0.05}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"G", id="one byte"),
+        pytest.param(b"GET /primary HTTP/1.1\r\nHost: a\r\nUpgrade: web", id="half a handshake"),
+        pytest.param(b"POST /primary/vendors HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf", id="half a body"),
+        pytest.param(b"\x16", id="the first byte of TLS"),
+        pytest.param(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", id="half a TLS hello"),
+    ],
+)
+async def test_a_client_that_never_says_a_whole_request_is_dropped(serve, said, caplog):
+    served = await serve(settings=SOON)
+    slow = await served.raw()
+    slow.send(said)
+    assert await slow.rest() == b""
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+async def test_a_client_that_trickles_its_request_is_dropped_all_the_same(serve):
+    """One deadline for the whole of it: each byte does not buy more time."""
+    served = await serve(settings=SOON)
+    slow = await served.raw()
+    slow.send(b"GET /")
+    dropped = asyncio.ensure_future(slow.rest())
+    while not dropped.done():
+        slow.send(b"a")
+        await asyncio.wait({dropped}, timeout=0.01)
+    assert await dropped == b""
+
+
+async def test_a_tls_client_that_says_nothing_after_the_handshake_is_dropped(serve):
+    served = await serve(settings={"request_timeout_s": 0.5})
+    trusting = ssl.create_default_context(cafile=str(served.gateway.ca_bundle))
+    silent = await served.raw(ssl=trusting, server_hostname="localhost")
     assert await silent.rest() == b""
+
+
+async def test_past_the_limit_of_newcomers_the_longest_waiting_is_let_go(serve):
+    served = await serve(settings={"newcomers": 3})
+    silent = await served.raw()
+    half = await served.raw()
+    half.send(b"GET /primary/vendors HTTP/1.1\r\n")
+    secure = await served.raw()
+    secure.send(b"\x16\x03\x01")
+    assert (await served.ask("GET", "/primary/vendors")).status == 200
+    assert await silent.rest() == b""
+    upgraded = await served.upgraded()
+    for _ in range(3):
+        assert (await served.ask("GET", "/primary/vendors")).status == 200
+    crowd = [await served.raw() for _ in range(4)]
+    assert await half.rest() == b""
+    assert await secure.rest() == b""
+    assert await crowd[0].rest() == b""
+    upgraded.send(served.masked_frame(9, b"still here?"))
+    assert await upgraded.reader.readexactly(13) == b"\x8a\x0bstill here?"
+    assert (await served.ask("GET", "/primary/vendors")).status == 200
 
 
 async def test_a_client_that_connects_and_leaves_harms_nobody(serve):

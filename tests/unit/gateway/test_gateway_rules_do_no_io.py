@@ -24,6 +24,7 @@ RULES = [
     "life",
     "management",
     "moment",
+    "newcomers",
     "proxy_result",
     "request_models",
     "route_selection",
