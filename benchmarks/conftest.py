@@ -1,40 +1,41 @@
-"""What every benchmark shares: an environment without the developer's AWS, one way to measure, one table at the end."""
+"""What every benchmark shares: options, an environment without the developer's AWS, the results and their table."""
 
+import datetime as dt
+import json
 import os
-import statistics
-import time
+import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
-import psutil
 import pytest
+import trustme
 
+from instruments.results import Group, Run
+from instruments.surroundings import surroundings
+from instruments.table import run_as_text
 from tracker import aws
 
-OURS, REFERENCE = "ours", "reference"
+RUN = pytest.StashKey[Run]()
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One benchmark; medians over its rounds, except for the server's CPU, which is a total divided by all rounds."""
-
-    group: str
-    name: str
-    role: str
-    """`ours` or `reference`."""
-    unit: str
-    """What is counted: post, row."""
-    units_per_s: float
-    client_cpu_us_per_unit: float
-    server_cpu_us_per_unit: float
-
-
-RESULTS = pytest.StashKey[list[Result]]()
+def pytest_addoption(parser: pytest.Parser) -> None:
+    options = parser.getgroup("benchmarks")
+    options.addoption("--long", action="store_true", help="also what takes minutes: 10,000 connections, 100,000 rows …")
+    options.addoption("--save", type=Path, metavar="FILE", help="where the results go; default: results/DATE.json")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[RESULTS] = []
+    config.addinivalue_line("markers", "long: takes minutes; runs with --long only")
+    config.stash[RUN] = Run(surroundings={**surroundings(), "long": config.getoption("--long")})
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--long"):
+        return
+    left_out = [item for item in items if item.get_closest_marker("long")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -62,88 +63,61 @@ def environment() -> Iterator[pytest.MonkeyPatch]:
 
 
 @pytest.fixture
-def measure(benchmark: Any, request: pytest.FixtureRequest) -> Callable[..., int]:
-    """Return a function that runs `work` once to warm up and then `rounds` times, and checks every result.
-
-    `check` gets what `work` returned and raises when the work was not done; its time does not count. `units` is how
-    many of `unit` one round is; `server_pid` the process on the other side. Returns how often `work` ran.
-    """
-
-    def run(
-        work: Callable[[], Any],
-        check: Callable[[Any], None],
-        *,
-        role: str,
-        unit: str,
-        units: int,
-        rounds: int,
-        server_pid: int,
-    ) -> int:
-        check(work())
-        wall_s: list[float] = []
-        cpu_s: list[float] = []
-        unchecked: list[Any] = []
-
-        def one_round() -> None:
-            wall, cpu = time.perf_counter(), time.process_time()
-            result = work()
-            cpu_s.append(time.process_time() - cpu)
-            wall_s.append(time.perf_counter() - wall)
-            unchecked.append(result)
-
-        def check_round() -> None:
-            check(unchecked.pop())
-
-        server_before_s = _cpu_s(server_pid)
-        benchmark.pedantic(one_round, teardown=check_round, rounds=rounds)
-        server_s = _cpu_s(server_pid) - server_before_s
-        while unchecked:  # with --benchmark-disable there is one round and no teardown
-            check_round()
-
-        figures = {
-            f"{unit}s_per_s": units / statistics.median(wall_s),
-            f"client_cpu_us_per_{unit}": statistics.median(cpu_s) * 1e6 / units,
-            f"server_cpu_us_per_{unit}": server_s * 1e6 / (units * len(wall_s)),
-        }
-        benchmark.extra_info.update(role=role, unit=unit, units_per_round=units, **figures)
-        if benchmark.enabled:
-            name = request.node.name.removeprefix("test_")
-            request.config.stash[RESULTS].append(Result(benchmark.group, name, role, unit, *figures.values()))
-        return 1 + len(wall_s)
-
-    return run
+def group(request: pytest.FixtureRequest) -> Callable[[str, str], Group]:
+    """Return the group of a name and title in this run's results."""
+    return lambda name, title: request.config.stash[RUN].group(name, title, request.node.nodeid)
 
 
-def _cpu_s(pid: int) -> float:
-    times = psutil.Process(pid).cpu_times()
-    return times.user + times.system
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """A throwaway certificate authority and a certificate for 127.0.0.1, as PEM files."""
+
+    bundle: str
+    certificate: str
+    key: str
+
+    def context(self) -> ssl.SSLContext:
+        """For a client that trusts it."""
+        return ssl.create_default_context(cafile=self.bundle)
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    folder = tmp_path_factory.mktemp("tls")
+    made = trustme.CA()
+    issued = made.issue_cert("127.0.0.1")
+    made.cert_pem.write_to_path(folder / "ca.pem")
+    issued.private_key_pem.write_to_path(folder / "key.pem")
+    for number, blob in enumerate(issued.cert_chain_pems):
+        blob.write_to_path(folder / "certificate.pem", append=number > 0)
+    return Authority(*(str(folder / name) for name in ("ca.pem", "certificate.pem", "key.pem")))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Save what was found, also when some benchmark failed: the others' figures are good."""
+    run = session.config.stash[RUN]
+    document = run.to_json()
+    if not document["groups"]:
+        return
+    path = session.config.getoption("--save")
+    if path is None:
+        stamp = dt.datetime.fromisoformat(run.surroundings["began"]).strftime("%Y%m%d-%H%M%S")
+        path = Path(__file__).parent / "results" / f"{stamp}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    session.config.stash[SAVED] = path
+
+
+SAVED = pytest.StashKey[Path]()
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Ours beside its reference: the ratios are what to read."""
-    results = config.stash[RESULTS]
-    if not results:
+    """Ours beside its references: the ratios are what to read."""
+    run = config.stash[RUN]
+    if not any(group.subjects for group in run.groups.values()):
         return
-    terminalreporter.section("ours beside its reference")
-    terminalreporter.write_line(
-        f"{'group':<18}{'benchmark':<42}{'rate':>14}{'client CPU':>16}{'server CPU':>16}{'rate ×':>9}{'CPU ×':>9}"
-    )
-    for result in sorted(results, key=lambda result: (result.group, result.role)):
-        rate = f"{result.units_per_s:,.0f} {result.unit}s/s"
-        client = f"{result.client_cpu_us_per_unit:,.1f} µs/{result.unit}"
-        server = f"{result.server_cpu_us_per_unit:,.1f} µs/{result.unit}"
-        ratios = _ratios(result, results)
-        terminalreporter.write_line(
-            f"{result.group:<18}{result.name:<42}{rate:>14}{client:>16}{server:>16}{ratios[0]:>9}{ratios[1]:>9}"
-        )
-
-
-def _ratios(result: Result, results: list[Result]) -> tuple[str, str]:
-    """How many times the reference's rate, and how many times less CPU of the client; blank without a reference."""
-    reference = next((other for other in results if (other.group, other.role) == (result.group, REFERENCE)), None)
-    if reference is None or result is reference:
-        return "", ""
-    rate = result.units_per_s / reference.units_per_s
-    cpu = reference.client_cpu_us_per_unit / result.client_cpu_us_per_unit
-    return f"{rate:.1f}", f"{cpu:.1f}"
+    terminalreporter.section("medians, and how many times better than what stands beside it")
+    terminalreporter.write(run_as_text(run))
+    if SAVED in config.stash:
+        terminalreporter.write_line(f"saved: {config.stash[SAVED]}")

@@ -1,25 +1,34 @@
-"""The whole connections table, 1,000 and 5,000 rows, on the embedded moto: ours beside the reference's loop of 25.
+"""The whole connections table out of the embedded moto, by page size and by segments, patched and stock.
 
-Moto with the simulator's patches: stock moto sorts the whole table for each page, which would flatter us.
+The patched and the stock moto are processes of their own that run side by side, and everything takes turns. What
+matters is the server's CPU: moto's own cost, which grows with the square of the table when it is stock.
 """
 
 import asyncio
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
 
-import boto3
 import pytest
 
+from instruments.contest import Contestant, hold
+from instruments.growth import exponent
+from instruments.results import WALL_TOLERANCE, Group
+from references.scans import TableScans
 from simulator.cloud.cloud import Cloud
 from tracker import aws
 
-SIZES = [1_000, 5_000]
-REFERENCE_PAGE_ROWS = 25
-ROUNDS = {"ours": {1_000: 25, 5_000: 10}, "reference": {1_000: 6, 5_000: 3}}
 REGION = "us-east-1"
 BATCH_ROWS = 25
 """As many as one BatchWriteItem takes."""
 CONNECTED_AT_MS = 1_710_277_498_112
 EXPIRES_AT_S = 1_710_285_298
+CPU = "server_cpu_us_per_row"
+CPU_REACH_US = {10_000: 0.4e6 / 10_000, 100_000: 4.5e6 / 100_000}
+"""0.4 s for a scan of 10,000 rows, 4.5 s for 100,000."""
+GROWTH_ROWS = (250, 500, 1_000)
+"""Sizes that stock moto bears too."""
 
 
 def connection_id(number: int) -> str:
@@ -30,28 +39,38 @@ def table_name(size: int) -> str:
     return f"connections-{size}"
 
 
-def row(number: int) -> dict[str, dict[str, str]]:
-    return {
-        "connectionId": {"S": connection_id(number)},
-        "connectedAt": {"N": str(CONNECTED_AT_MS + number)},
-        "expiresAt": {"N": str(EXPIRES_AT_S + number)},
-    }
+@dataclass
+class Moto:
+    """One embedded moto and the tables that have been filled in it."""
+
+    cloud: Cloud
+    filled: set[int] = field(default_factory=set)
+
+    @property
+    def pid(self) -> int:
+        assert self.cloud.pid is not None
+        return self.cloud.pid
+
+    def table(self, size: int) -> str:
+        """The name of a table of so many rows."""
+        if size not in self.filled:
+            self.filled.add(size)
+            fill(self.cloud.client("dynamodb"), size)
+        return table_name(size)
 
 
 @pytest.fixture(scope="module")
-def cloud(environment: pytest.MonkeyPatch) -> Iterator[Cloud]:
-    """Moto in its child process, holding one table of each size; the tracker is pointed at it."""
-    embedded = Cloud(region=REGION)
+def motos(environment: pytest.MonkeyPatch) -> Iterator[dict[str, Moto]]:
+    """`patched` and `stock`."""
+    made = {"patched": Moto(Cloud(region=REGION)), "stock": Moto(Cloud(region=REGION, stock_moto=True))}
     with asyncio.Runner() as runner:
         try:
-            runner.run(embedded.start())
-            for size in SIZES:
-                fill(embedded.client("dynamodb"), size)
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setenv("AWS_ENDPOINT_URL", embedded.endpoint_url)
-                yield embedded
+            for moto in made.values():
+                runner.run(moto.cloud.start())
+            yield made
         finally:
-            runner.run(embedded.stop())
+            for moto in made.values():
+                runner.run(moto.cloud.stop())
 
 
 def fill(dynamodb, size: int) -> None:
@@ -62,53 +81,125 @@ def fill(dynamodb, size: int) -> None:
         BillingMode="PAY_PER_REQUEST",
     )
     for first in range(0, size, BATCH_ROWS):
-        puts = [{"PutRequest": {"Item": row(number)}} for number in range(first, first + BATCH_ROWS)]
+        puts = [{"PutRequest": {"Item": row(number)}} for number in range(first, min(first + BATCH_ROWS, size))]
         answer = dynamodb.batch_write_item(RequestItems={table_name(size): puts})
         assert not answer["UnprocessedItems"]
 
 
-def every_row_seen(rows, size: int) -> None:
+def row(number: int) -> dict[str, dict[str, str]]:
+    return {
+        "connectionId": {"S": connection_id(number)},
+        "connectedAt": {"N": str(CONNECTED_AT_MS + number)},
+        "expiresAt": {"N": str(EXPIRES_AT_S + number)},
+    }
+
+
+def every_row(rows: list[dict[str, Any]], size: int) -> None:
     seen = sorted((each["connectionId"], int(each["connectedAt"]), int(each["expiresAt"])) for each in rows)
     assert seen == [(connection_id(n), CONNECTED_AT_MS + n, EXPIRES_AT_S + n) for n in range(size)]
 
 
-@pytest.mark.parametrize("size", [pytest.param(n, marks=pytest.mark.benchmark(group=f"scan-{n}")) for n in SIZES])
-def test_get_all_scan_results(measure, cloud, size):
-    measure(
-        lambda: aws.get_all_scan_results(table_name(size)),
-        lambda rows: every_row_seen(rows, size),
-        role="ours",
-        unit="row",
-        units=size,
-        rounds=ROUNDS["ours"][size],
-        server_pid=cloud.pid,
-    )
+def every_wire_row(rows: list[dict[str, Any]], size: int) -> None:
+    assert sorted(rows, key=lambda each: each["connectionId"]["S"]) == [row(number) for number in range(size)]
 
 
-@pytest.mark.parametrize("size", [pytest.param(n, marks=pytest.mark.benchmark(group=f"scan-{n}")) for n in SIZES])
-def test_reference_loop_of_25(measure, cloud, size):
-    """What the reference does, in boto3's terms: its document client, `Limit` 25, until there is no next key."""
-    table = boto3.resource("dynamodb", endpoint_url=cloud.endpoint_url).Table(table_name(size))
+def every_projected_row(rows: list[dict[str, Any]], size: int) -> None:
+    seen = sorted((each["connectionId"], int(each["connectedAt"])) for each in rows)
+    assert seen == [(connection_id(n), CONNECTED_AT_MS + n) for n in range(size)]
 
-    def work():
-        rows = []
-        request = {"Limit": REFERENCE_PAGE_ROWS}
-        while True:
-            page = table.scan(**request)
-            rows += page["Items"]
-            if "LastEvaluatedKey" not in page:
-                return rows
-            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
-    try:
-        measure(
-            work,
-            lambda rows: every_row_seen(rows, size),
-            role="reference",
-            unit="row",
-            units=size,
-            rounds=ROUNDS["reference"][size],
-            server_pid=cloud.pid,
-        )
-    finally:
-        table.meta.client.close()
+def contestants(
+    moto: Moto, size: int, exits: contextlib.ExitStack, suffix: str = "", *, every: bool = True
+) -> list[Contestant]:
+    """Ours, ours as `send_vendor` reads, the reference's loop; with `every` also by pages and by segments."""
+    scans = TableScans(moto.cloud.endpoint_url, moto.table(size))
+    exits.callback(scans.close)
+
+    def one(
+        name: str,
+        role: Any,
+        work: Callable[[], Any],
+        check: Callable[[list[dict[str, Any]], int], None] = every_wire_row,
+    ) -> Contestant:
+        return Contestant(name + suffix, role, work, lambda rows: check(rows, size), size, (moto.pid,))
+
+    def ours(**options: Any) -> Callable[[], Any]:
+        def work() -> Any:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("AWS_ENDPOINT_URL", moto.cloud.endpoint_url)
+                return aws.get_all_scan_results(table_name(size), **options)
+
+        return work
+
+    found = [
+        one("ours", "ours", ours(), every_row),
+        one("loop_of_25", "reference", scans.loop_of_25, every_row),
+    ]
+    if every:
+        found += [
+            one("ours_projected", "ours", ours(projection=("connectionId", "connectedAt")), every_projected_row),
+            one("boto3_pages_of_100", "reference", lambda: scans.pages(Limit=100)),
+            one("boto3_pages_of_1000", "reference", lambda: scans.pages(Limit=1_000)),
+            one("boto3_2_segments", "reference", lambda: scans.segments(2)),
+            one("boto3_8_segments", "reference", lambda: scans.segments(8)),
+        ]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("size", "rounds"),
+    [
+        pytest.param(1_000, 7, id="1000"),
+        pytest.param(10_000, 3, id="10000"),
+        pytest.param(50_000, 3, id="50000", marks=pytest.mark.long),
+        pytest.param(100_000, 3, id="100000", marks=pytest.mark.long),
+    ],
+)
+def test_scan(group, motos, size, rounds):
+    found: Group = group(f"scan-{size}", f"a whole table of {size:,} rows, patched moto")
+    with contextlib.ExitStack() as exits:
+        hold(found, contestants(motos["patched"], size, exits), unit="row", rounds=rounds)
+    found.subjects["ours"].metrics[CPU].reach = CPU_REACH_US.get(size)
+    found.set_against(CPU, "ours", "loop_of_25")
+    found.set_against("client_cpu_us_per_row", "ours", "loop_of_25")
+    found.set_against("rows_per_s", "ours", "loop_of_25", tolerance=WALL_TOLERANCE)
+
+
+@pytest.mark.long
+def test_scan_of_stock_moto(group, motos):
+    """How much the patches are worth at 1,000 rows, by the same clients."""
+    found: Group = group("scan-1000-stock", "a whole table of 1,000 rows, patched and stock moto in turns")
+    with contextlib.ExitStack() as exits:
+        patched = contestants(motos["patched"], 1_000, exits, every=False)
+        stock = contestants(motos["stock"], 1_000, exits, "_on_stock_moto", every=False)
+        hold(found, [*patched, *stock], unit="row", rounds=3)
+    for name in ("ours", "loop_of_25"):
+        found.set_against(CPU, name, f"{name}_on_stock_moto")
+
+
+def test_scan_growth(group, motos):
+    """In pages of 25, as the reference reads: each page costs stock moto the whole table."""
+    found: Group = group("scan-growth", "moto's CPU for a whole scan in pages of 25, as a power of the rows")
+    sizes = {"patched": (*GROWTH_ROWS, 5_000), "stock": GROWTH_ROWS}
+    costs: dict[str, dict[int, float]] = {kind: {} for kind in motos}
+    for size in sorted({size for each in sizes.values() for size in each}):
+        turns = Group("")
+        with contextlib.ExitStack() as exits:
+            some = []
+            for kind, moto in motos.items():
+                if size in sizes[kind]:
+                    scans = TableScans(moto.cloud.endpoint_url, moto.table(size))
+                    exits.callback(scans.close)
+                    check = lambda rows, size=size: every_row(rows, size)  # noqa: E731
+                    some.append(Contestant(kind, "ours", scans.loop_of_25, check, size, (moto.pid,)))
+            hold(turns, some, unit="row", rounds=3)
+        for kind, subject in turns.subjects.items():
+            costs[kind][size] = subject.metrics[CPU].median * size / 1e6
+    for kind, role in (("patched", "ours"), ("stock", "reference")):
+        found.add(kind, role, "exponent", exponent(costs[kind]), unit="power", better="lower")
+        for size, cost_s in costs[kind].items():
+            found.add(kind, role, f"{size}_rows_s", cost_s, unit="s of CPU", better="lower")
+    found.subjects["patched"].metrics["exponent"].reach = 1.1
+    for size in GROWTH_ROWS:
+        found.set_against(f"{size}_rows_s", "patched", "stock", tolerance=0.3)
+    found.set_against("exponent", "patched", "stock", paired=False)
