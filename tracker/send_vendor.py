@@ -41,10 +41,11 @@ RESERVED_S = 1.0
 """Kept back from the time left: to delete rows, write metrics and return."""
 RESERVED_SHARE = 0.2
 """But never more than this share of it."""
-YOUNG_S = 15.0
+YOUNG_S = 20.0
 """The handshake of a connection this young may still be under way; see `RetryPolicy.opening_delays_s`.
 
-Longer than `$connect` may run, because `connectedAt` is when the client came: a cold start or a slow write comes after.
+Longer than the authorizer and `$connect` may run together, because `connectedAt` is when the client came: a cold start
+or a slow write comes after.
 """
 REMOVERS = 8
 LOGGED_FAILURES = 20
