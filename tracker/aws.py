@@ -17,7 +17,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from tracker.attribute_values import row_from_wire, row_to_wire, to_wire
-from tracker.errors import ConfigurationError, ContestedRowError
+from tracker.errors import ConfigurationError, ContestedRowError, QueueRefusedError
 from tracker.settings import read_settings
 
 if TYPE_CHECKING:
@@ -38,6 +38,10 @@ costs a write of the whole row."""
 TWEETS_AFTER_TRIM = 5
 """A full list is cut to this many (the newest), so that five of six writes are a plain append."""
 RECORD_ATTEMPTS = 5
+MAX_BATCH_WRITE = 25
+"""Rows that one BatchWriteItem takes (D10)."""
+MAX_BATCH_SEND = 10
+"""Messages that one SendMessageBatch takes."""
 
 _clients: dict[tuple[str, str, str | None], Any] = {}
 _session: Any = None
@@ -112,14 +116,18 @@ def dynamodb_scan_table(
     start_key: dict[str, Any] | None = None,
     projection: Sequence[str] = (),
     consistent: bool = False,
+    segment: tuple[int, int] | None = None,
 ) -> Iterator[Page]:
     """Yield the table page by page until DynamoDB says there is no more, empty pages included (D02, D03).
 
     Pages are as large as DynamoDB makes them (1 MB, D01) unless `limit` (rows evaluated per page) is given.
     `start_key` is the key *after* which to begin; `projection` names the attributes to return (none: all);
-    `consistent` reads what was written just before, at twice the price (D06).
+    `consistent` reads what was written just before, at twice the price (D06). `segment` is (number, total) of a
+    parallel scan: this much of the table only (D07).
     """
     request: dict[str, Any] = {"TableName": table_name}
+    if segment is not None:
+        request["Segment"], request["TotalSegments"] = segment
     if limit is not None:
         request["Limit"] = limit
     if consistent:
@@ -158,6 +166,14 @@ def dynamodb_add_connection(table_name: str, connection_id: str, *, connected_at
 def dynamodb_remove_connection(table_name: str, connection_id: str) -> None:
     """Delete the row of a connection; a row that is not there is no error (D15)."""
     client("dynamodb").delete_item(TableName=table_name, Key={"connectionId": {"S": connection_id}})
+
+
+def dynamodb_remove_connections(table_name: str, connection_ids: Sequence[str]) -> list[str]:
+    """Delete the rows of up to 25 connections with one call (D10); returns those that have to be tried again."""
+    deletes = [{"DeleteRequest": {"Key": {"connectionId": {"S": each}}}} for each in dict.fromkeys(connection_ids)]
+    answer = client("dynamodb").batch_write_item(RequestItems={table_name: deletes})
+    left = answer.get("UnprocessedItems", {}).get(table_name, [])
+    return [each["DeleteRequest"]["Key"]["connectionId"]["S"] for each in left]
 
 
 def dynamodb_record_vendor_update(
@@ -224,6 +240,32 @@ def ssm_get_secret(name: str) -> str:
 def sqs_send_message(queue_url: str, body: str) -> None:
     """Put one message on a queue; when this returns, SQS has it."""
     client("sqs").send_message(QueueUrl=queue_url, MessageBody=body)
+
+
+def sqs_send_messages(queue_url: str, bodies: Sequence[str]) -> None:
+    """Put several messages on a queue, ten with each call; together ten must stay below 1 MiB (Q22).
+
+    Raises `QueueRefusedError` when SQS does not take one of them; those before it are on the queue.
+    """
+    for start in range(0, len(bodies), MAX_BATCH_SEND):
+        entries = [
+            {"Id": str(number), "MessageBody": body}
+            for number, body in enumerate(bodies[start : start + MAX_BATCH_SEND])
+        ]
+        answer = client("sqs").send_message_batch(QueueUrl=queue_url, Entries=entries)
+        for refused in answer.get("Failed", []):
+            raise QueueRefusedError(queue_url, refused.get("Code", ""), refused.get("Message", ""))
+
+
+def websocket_disconnect(endpoint_url: str, connection_id: str) -> None:
+    """Close one WebSocket from this side (C05). A client is made for each call: it is rare."""
+    management = _get_session().client(
+        "apigatewaymanagementapi", endpoint_url=endpoint_url, region_name=read_settings().region, config=CLIENT_CONFIG
+    )
+    try:
+        management.delete_connection(ConnectionId=connection_id)
+    finally:
+        management.close()
 
 
 def sqs_delete_message(queue_url: str, receipt_handle: str) -> None:

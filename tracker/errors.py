@@ -6,6 +6,7 @@
     ├── ConfigurationError    an environment variable or a permission is wrong: a human must act
     │   └── PostForbiddenError    @connections answered 403 (C11)
     ├── PostFailedError       a frame could not be posted although the configuration is right
+    ├── QueueRefusedError     SQS did not take a message
     ├── ContestedRowError     other writers kept changing the same vendor row
     ├── InvalidEventError     the function was invoked with an event it is not made for
     ├── InvalidUpdateError    a queue message, or a vendor's own, is not a vendor update
@@ -45,6 +46,15 @@ class PostFailedError(TrackerError):
         super().__init__(f"no frame could be posted to connection {connection_id!r}: {reason}")
         self.connection_id = connection_id
         self.reason = reason
+
+
+class QueueRefusedError(TrackerError):
+    """SQS answered a batch of messages, and refused one of them."""
+
+    def __init__(self, queue_url: str, code: str, message: str) -> None:
+        super().__init__(f"{queue_url} did not take a message: {code} {message}".rstrip())
+        self.queue_url = queue_url
+        self.code = code
 
 
 class ContestedRowError(TrackerError):

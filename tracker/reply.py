@@ -47,6 +47,6 @@ def reply_to_sender(event: WebSocketEvent, context: Context | None, frame: dict[
         concurrency=1,
         deadline_s=time.monotonic() + min(MAX_REPLY_S, time_left_s(context) - RESERVED_S),
     )
-    for failure in outcome.messages[0].failed:
+    for failure in outcome.messages[0].failures:
         raise PostFailedError(failure.connection_id, failure.reason)
     return outcome.delivered > 0

@@ -24,7 +24,15 @@ MAX_FANOUT_CONNECTIONS = 900
 """Lambda gives a function 1,024 file descriptors. The rest is for the AWS clients, name look-ups and the runtime: kept
 connections that held them all would leave none to read the table with, in this invocation and every later one."""
 
+DEFAULT_SLOW_SHARE = 0.01
+DEFAULT_FANOUT_THRESHOLD = 10_000
+MAX_FANOUT_THRESHOLD = 1_000_000
+DEFAULT_FANOUT_SEGMENTS = 8
+MAX_FANOUT_SEGMENTS = 1_000
+
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,9}")
+_SHARE = re.compile(r"0(\.[0-9]{1,9})?|1(\.0+)?")
+_YES = {"1", "true", "yes", "on"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +49,18 @@ class Settings:
     """`AWS_SQS_URL`: the vendor queue; for those who send to it."""
     websocket_url: str | None
     """`AWS_WEBSOCKET_URL`: `wss://host/stage`."""
-    fanout_connections: int
-    """`FANOUT_CONNECTIONS`: how many HTTP connections one broadcast may use."""
-
+    fanout_connections: int = DEFAULT_FANOUT_CONNECTIONS
+    """`FANOUT_CONNECTIONS`: how many posts one broadcast may have under way, each on a connection of its own."""
+    fanout_slow_share: float = DEFAULT_SLOW_SHARE
+    """`FANOUT_SLOW_SHARE`: share of viewers who may not read and hold up nothing; they are disconnected."""
+    fanout_batch_frames: bool = False
+    """`FANOUT_BATCH_FRAMES`: a viewer gets a batch's updates as JSON arrays, not one frame each."""
+    fanout_queue_url: str | None = None
+    """`FANOUT_QUEUE_URL`: where segments of a large broadcast are handed to further invocations; None: never."""
+    fanout_threshold: int = DEFAULT_FANOUT_THRESHOLD
+    """`FANOUT_THRESHOLD`: connections above which they are."""
+    fanout_segments: int = DEFAULT_FANOUT_SEGMENTS
+    """`FANOUT_SEGMENTS`: into how many."""
     token_secrets: str | None = field(default=None, repr=False)
     """`VENDOR_TOKEN_SECRETS`: what vendor tokens are signed with; see `tracker.token_secrets`."""
     token_secrets_parameter: str | None = None
@@ -77,7 +94,12 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         vendors_table=environ.get("AWS_VENDOR_TABLE_NAME") or DEFAULT_VENDORS_TABLE,
         sqs_url=environ.get("AWS_SQS_URL") or None,
         websocket_url=environ.get("AWS_WEBSOCKET_URL") or None,
-        fanout_connections=_fanout_connections(environ.get("FANOUT_CONNECTIONS")),
+        fanout_connections=_whole(environ, "FANOUT_CONNECTIONS", DEFAULT_FANOUT_CONNECTIONS, MAX_FANOUT_CONNECTIONS),
+        fanout_slow_share=_share(environ, "FANOUT_SLOW_SHARE", DEFAULT_SLOW_SHARE),
+        fanout_batch_frames=environ.get("FANOUT_BATCH_FRAMES", "").lower() in _YES,
+        fanout_queue_url=environ.get("FANOUT_QUEUE_URL") or None,
+        fanout_threshold=_whole(environ, "FANOUT_THRESHOLD", DEFAULT_FANOUT_THRESHOLD, MAX_FANOUT_THRESHOLD),
+        fanout_segments=_whole(environ, "FANOUT_SEGMENTS", DEFAULT_FANOUT_SEGMENTS, MAX_FANOUT_SEGMENTS),
         token_secrets=environ.get("VENDOR_TOKEN_SECRETS") or None,
         token_secrets_parameter=environ.get("VENDOR_TOKEN_SECRETS_PARAMETER") or None,
     )
@@ -89,14 +111,22 @@ def _require(name: str, value: str | None) -> str:
     return value
 
 
-def _fanout_connections(text: str | None) -> int:
+def _whole(environ: Mapping[str, str], name: str, default: int, highest: int) -> int:
+    text = environ.get(name)
     if not text:
-        return DEFAULT_FANOUT_CONNECTIONS
-    if not (_WHOLE_NUMBER.fullmatch(text) and 1 <= int(text) <= MAX_FANOUT_CONNECTIONS):
-        raise ConfigurationError(
-            f"FANOUT_CONNECTIONS must be a whole number from 1 to {MAX_FANOUT_CONNECTIONS}, not {text[:40]!r}"
-        )
+        return default
+    if not (_WHOLE_NUMBER.fullmatch(text) and 1 <= int(text) <= highest):
+        raise ConfigurationError(f"{name} must be a whole number from 1 to {highest}, not {text[:40]!r}")
     return int(text)
+
+
+def _share(environ: Mapping[str, str], name: str, default: float) -> float:
+    text = environ.get(name)
+    if not text:
+        return default
+    if not _SHARE.fullmatch(text):
+        raise ConfigurationError(f"{name} must be a share from 0 to 1, such as 0.01, not {text[:40]!r}")
+    return float(text)
 
 
 @cache

@@ -6,11 +6,12 @@
 `requests`              one signed POST as bytes (pure)
 `retry`                 what a status means, and how long to wait (pure)
 `plan`                  who gets what next: order per connection, retries, who is gone (pure)
+`window`                how many posts may be under way (pure)
 `outcome`               what became of a broadcast
-`http_client`           one keep-alive HTTP/1.1 connection on asyncio and httptools
-`pool`                  the kept connections of one endpoint after another
-`workers`               the coroutines that carry out a plan
+`post_connection`       one keep-alive HTTP/1.1 connection on asyncio and httptools
+`pool`                  the connections that are kept from one broadcast to the next
+`engine`                carries out a plan over them
 `loop_thread`           the event loop that is kept from one invocation to the next
-`broadcast`             the door: everything above behind one blocking call
-======================  =====================================================================
+`broadcast`             the door: everything above, while the recipients are still being read
+======================
 """

@@ -1,29 +1,145 @@
-"""The door to the fan-out: one blocking call for one batch of messages."""
+"""The door to the fan-out: one batch of messages to recipients that may still be coming.
+
+::
+
+    with Broadcast(endpoint, messages=…, …) as broadcast:
+        for page in pages:
+            if not broadcast.add(recipients_of(page)):
+                break
+    outcome = broadcast.outcome
+
+Posting runs on the loop's own thread, from the first recipients on, while the handler's thread reads the next page.
+"""
 
 from __future__ import annotations
 
 import os
 import random
 import ssl
+import threading
+import time
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from tracker.errors import ConfigurationError, PostForbiddenError
+from tracker.fanout.engine import Engine
 from tracker.fanout.loop_thread import close, shared_loop
 from tracker.fanout.plan import Plan
 from tracker.fanout.requests import PostRequests
 from tracker.fanout.retry import RetryPolicy
-from tracker.fanout.workers import Workers
+from tracker.fanout.window import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
+    from types import TracebackType
 
     from tracker.fanout.endpoint import CallbackEndpoint
     from tracker.fanout.outcome import BroadcastOutcome
     from tracker.fanout.plan import Message, Recipient
     from tracker.fanout.sigv4 import Credentials
 
-__all__ = ["broadcast", "close"]
+__all__ = ["Broadcast", "broadcast", "close"]
+
+MAX_OPEN_RECIPIENTS = 20_000
+"""Recipients that may wait to be posted to; reading the table waits above it, so that memory stays bounded."""
+
+
+class Broadcast:
+    """See the module's first lines. Raises `ConfigurationError` when `AWS_CA_BUNDLE` cannot be used."""
+
+    def __init__(
+        self,
+        endpoint: CallbackEndpoint,
+        *,
+        messages: Sequence[Message],
+        credentials: Credentials,
+        region: str,
+        concurrency: int,
+        deadline_s: float,
+        policy: RetryPolicy | None = None,
+        on_gone: Callable[[list[str]], None] = lambda _: None,
+    ) -> None:
+        """`concurrency` is the most posts under way at a time, `deadline_s` is on `time.monotonic`.
+
+        `on_gone` hears of connections that answered 410 or 400 while posting goes on; it must not block.
+        """
+        self._endpoint = endpoint
+        self._context = _tls_context(os.environ.get("AWS_CA_BUNDLE") or None) if endpoint.tls else None
+        self._requests = PostRequests(endpoint, credentials, region)
+        self._plan = Plan(messages, policy or RetryPolicy(), random.uniform)  # jitter, not secrets
+        self._concurrency = concurrency
+        self._deadline_s = deadline_s
+        self._on_gone = on_gone
+        self._open_recipients = 0
+        self._room = threading.Condition()
+        self._loop = shared_loop()
+        self._engine: Engine
+        self._running: Future[None]
+
+    def __enter__(self) -> Self:
+        started = threading.Event()
+
+        async def run() -> None:
+            self._engine = Engine(
+                self._plan,
+                self._requests,
+                self._loop.pool,
+                self._endpoint,
+                self._context,
+                Window(self._concurrency),
+                on_gone=self._on_gone,
+                on_progress=self._note_progress,
+            )
+            started.set()
+            try:
+                await self._engine.run(self._deadline_s)
+            finally:
+                self._note_progress(0)
+
+        self._running = self._loop.start(run())
+        started.wait()
+        return self
+
+    def add(self, recipients: Sequence[Recipient]) -> bool:
+        """Post to these as well; waits while too many are waiting. False when it is of no use to go on."""
+        with self._room:
+            self._room.wait_for(
+                lambda: self._open_recipients < MAX_OPEN_RECIPIENTS or self._running.done(),
+                timeout=max(0.0, self._deadline_s - time.monotonic()),
+            )
+            self._open_recipients += len(recipients)
+        self._loop.call(self._engine.add, recipients)
+        return not self._running.done() and time.monotonic() < self._deadline_s
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._running.cancel()
+            return
+        self._loop.call(self._engine.no_more)
+        try:
+            self._running.result()
+        except BaseException:
+            self._running.cancel()
+            raise
+
+    @property
+    def outcome(self) -> BroadcastOutcome:
+        """What became of it, once the block has ended; raises `PostForbiddenError` when @connections answered 403."""
+        outcome = self._plan.outcome()
+        if outcome.forbidden is not None:
+            raise PostForbiddenError(self._endpoint.url, outcome.forbidden)
+        return outcome
+
+    def _note_progress(self, open_recipients: int) -> None:
+        """Called on the loop's thread."""
+        if open_recipients < MAX_OPEN_RECIPIENTS <= self._open_recipients:
+            with self._room:
+                self._open_recipients = open_recipients
+                self._room.notify()
+        self._open_recipients = open_recipients
 
 
 def broadcast(
@@ -37,22 +153,22 @@ def broadcast(
     deadline_s: float,
     policy: RetryPolicy | None = None,
 ) -> BroadcastOutcome:
-    """Post every message to every recipient and say what became of it.
+    """Post every message to recipients that are all known, and say what became of it; see `Broadcast`.
 
     Each recipient gets the messages in order, one at a time; recipients do not wait for each other. Returns by
-    `deadline_s` (on `time.monotonic`) with what is not delivered by then as failed. Raises `PostForbiddenError` when
-    @connections answers 403, `ConfigurationError` when `AWS_CA_BUNDLE` cannot be used.
+    `deadline_s` with what is not delivered by then as failed.
     """
-    plan = Plan(messages, recipients, policy or RetryPolicy(), random.uniform)  # jitter, not secrets
-    if not plan.finished:
-        context = _tls_context(os.environ.get("AWS_CA_BUNDLE") or None) if endpoint.tls else None
-        requests = PostRequests(endpoint, credentials, region)
-        loop = shared_loop()
-        loop.run(Workers(plan, requests, loop.pool, endpoint, context).run(concurrency, deadline_s))
-    outcome = plan.outcome()
-    if outcome.forbidden is not None:
-        raise PostForbiddenError(endpoint.url, outcome.forbidden)
-    return outcome
+    with Broadcast(
+        endpoint,
+        messages=messages,
+        credentials=credentials,
+        region=region,
+        concurrency=concurrency,
+        deadline_s=deadline_s,
+        policy=policy,
+    ) as running:
+        running.add(recipients)
+    return running.outcome
 
 
 @cache

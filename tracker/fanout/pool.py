@@ -1,4 +1,4 @@
-"""Kept HTTP connections, by endpoint: opened when there is none to reuse, kept when they still can be."""
+"""Connections that are kept open from one broadcast to the next."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from tracker.fanout.http_client import HttpClientConnection, NoAnswerError
+from tracker.fanout.post_connection import PostConnection
 
 if TYPE_CHECKING:
     from tracker.fanout.endpoint import CallbackEndpoint
@@ -18,14 +18,18 @@ MAX_IDLE_S = 20.0
 CONNECT_TIMEOUT_S = 2.0
 
 
+class NoConnectionError(Exception):
+    """No connection could be made; `str(error)` says why."""
+
+
 class ConnectionPool:
     """Keeps idle connections. Lives on one event loop."""
 
     def __init__(self, max_idle: int) -> None:
         self._max_idle = max_idle
-        self._idle: dict[tuple[str, int, bool], deque[tuple[HttpClientConnection, float]]] = {}
+        self._idle: dict[tuple[str, int, bool], deque[tuple[PostConnection, float]]] = {}
 
-    def take_idle(self, endpoint: CallbackEndpoint) -> HttpClientConnection | None:
+    def take_idle(self, endpoint: CallbackEndpoint) -> PostConnection | None:
         """Return the most recently used idle connection, or None."""
         idle = self._idle.get(_key(endpoint))
         while idle:
@@ -36,21 +40,19 @@ class ConnectionPool:
             connection.abort()
         return None
 
-    async def open(self, endpoint: CallbackEndpoint, context: ssl.SSLContext | None) -> HttpClientConnection:
-        """Open a new connection; raises `NoAnswerError` when that fails or takes too long."""
+    async def open(self, endpoint: CallbackEndpoint, context: ssl.SSLContext | None) -> PostConnection:
+        """Open a new connection; raises `NoConnectionError` when that fails or takes too long."""
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                _, connection = await loop.create_connection(
-                    HttpClientConnection, endpoint.host, endpoint.port, ssl=context
-                )
+                _, connection = await loop.create_connection(PostConnection, endpoint.host, endpoint.port, ssl=context)
         except TimeoutError as error:
-            raise NoAnswerError(f"no connection within {CONNECT_TIMEOUT_S:.0f} s") from error
+            raise NoConnectionError(f"no connection within {CONNECT_TIMEOUT_S:.0f} s") from error
         except OSError as error:  # includes TLS errors and names that do not resolve
-            raise NoAnswerError(f"no connection: {error}") from error
+            raise NoConnectionError(f"no connection: {error}") from error
         return connection
 
-    def give_back(self, endpoint: CallbackEndpoint, connection: HttpClientConnection) -> None:
+    def give_back(self, endpoint: CallbackEndpoint, connection: PostConnection) -> None:
         """Keep a connection that can be used again; close any other."""
         idle = self._idle.setdefault(_key(endpoint), deque())
         if connection.reusable and len(idle) < self._max_idle:

@@ -40,7 +40,7 @@ class ConnectionsApi:
 
     def __init__(self, tls=None):
         self.script, self.posts, self.answered, self.sockets = {}, [], [], 0
-        self.fallback = 200
+        self.fallback, self.on_post = 200, lambda: None
         self._held = []
         self._tls, self._tasks, self._ready = tls, set(), threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._main()))
@@ -84,6 +84,7 @@ class ConnectionsApi:
                 body = await reader.readexactly(int(headers["Content-Length"]))
                 connection_id = unquote(target.rsplit("/", 1)[1])
                 self.posts.append(Post(connection_id, body, target, headers, socket))
+                self.on_post()
                 steps = self.script.get(connection_id)
                 step = steps.pop(0) if steps else self.fallback
                 if step == "drop":
@@ -188,14 +189,16 @@ def environment(monkeypatch):
         monkeypatch.setenv(name, value)
     for name in (
         "AWS_ENDPOINT_URL", "AWS_TABLE_NAME", "AWS_VENDOR_TABLE_NAME", "AWS_SQS_URL", "AWS_WEBSOCKET_URL",
-        "AWS_CA_BUNDLE", "FANOUT_CONNECTIONS", "VENDOR_TOKEN_SECRETS", "VENDOR_TOKEN_SECRETS_PARAMETER",
+        "AWS_CA_BUNDLE", "FANOUT_CONNECTIONS", "FANOUT_SLOW_SHARE", "FANOUT_BATCH_FRAMES", "FANOUT_QUEUE_URL",
+        "FANOUT_THRESHOLD", "FANOUT_SEGMENTS", "VENDOR_TOKEN_SECRETS", "VENDOR_TOKEN_SECRETS_PARAMETER",
     ):  # fmt: skip
         monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
-def dynamodb(environment):
+def dynamodb(environment, monkeypatch):
     """moto with both tables, empty, and the client of it."""
+    monkeypatch.setattr("tracker.viewers._pages_last_time", 1)
     with mock_aws(config={"core": {"mock_credentials": False}}):
         client = aws.client("dynamodb")
         for table, key in (("websocket-connections", "connectionId"), ("vendors", "twitterId")):

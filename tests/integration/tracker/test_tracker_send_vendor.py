@@ -10,6 +10,7 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from tracker import send_vendor
+from tracker import viewers as viewers_module
 from tracker.errors import ConfigurationError, InvalidEventError, PostForbiddenError
 
 NO_FAILURES = {"batchItemFailures": []}
@@ -99,10 +100,10 @@ def test_a_row_that_cannot_be_removed_does_not_fail_the_update(
     viewers("gone=")
     connections_api.script["gone="] = [410]
 
-    def denied(table, connection_id):
-        raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "DeleteItem")
+    def denied(table, connection_ids):
+        raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "BatchWriteItem")
 
-    monkeypatch.setattr(send_vendor, "dynamodb_remove_connection", denied)
+    monkeypatch.setattr(viewers_module, "dynamodb_remove_connections", denied)
     assert send_vendor.handler(batch(make_update(1)), context()) == NO_FAILURES
 
 
@@ -111,7 +112,7 @@ def test_a_delete_that_hangs_does_not_bring_the_batch_back(
 ):
     """Lambda would end the function while it waits, and everything would be broadcast again."""
     answered = threading.Event()
-    monkeypatch.setattr(send_vendor, "dynamodb_remove_connection", lambda *_: answered.wait(20))
+    monkeypatch.setattr(viewers_module, "dynamodb_remove_connections", lambda *_: answered.wait(20) and [])
     viewers("a=", *(f"gone{number}=" for number in range(20)))
     connections_api.script.update({f"gone{number}=": [410] for number in range(20)})
     results = []
@@ -130,12 +131,21 @@ def test_a_delete_that_hangs_does_not_bring_the_batch_back(
 def test_the_latency_does_not_count_the_rows_that_are_removed_afterwards(
     viewers, connections_api, batch, make_update, context, monkeypatch, capsys
 ):
-    lines = []
-    monkeypatch.setattr(send_vendor, "dynamodb_remove_connection", lambda *_: lines.append(capsys.readouterr().out))
+    wall = SimpleNamespace(ms=1_710_277_501_123)
+    monkeypatch.setattr("tracker.delivery._now_ms", lambda: wall.ms)
+
+    finish = viewers_module.GoneRows.finish
+
+    def slowly(self, deadline_s):
+        wall.ms += 60_000
+        finish(self, deadline_s)
+
+    monkeypatch.setattr(viewers_module.GoneRows, "finish", slowly)
     viewers("a=", "gone=")
     connections_api.script["gone="] = [410]
     send_vendor.handler(batch(make_update(1)), context())
-    assert "BroadcastLatency" in lines[0]
+    (metrics,) = [record for record in map(json.loads, capsys.readouterr().out.splitlines()) if "_aws" in record]
+    assert metrics["BroadcastLatency"] == [1_000.0]  # SentTimestamp is …500.123
 
 
 @pytest.mark.parametrize("steps", [[429], [500], [503, 429, 502], ["drop"], [408]], ids=str)
@@ -151,7 +161,7 @@ def test_an_update_that_one_connection_could_not_be_given_is_reported(
     viewers, connections_api, batch, make_update, context, at_once
 ):
     viewers("a=", "busy=")
-    connections_api.script["busy="] = [429] * 10
+    connections_api.script["busy="] = [503] * 10
     event = batch(make_update(1, "17"), make_update(2, "18"))
     assert send_vendor.handler(event, context()) == failed(0)
     assert len(connections_api.bodies("a=")) == 2
@@ -162,7 +172,7 @@ def test_later_updates_of_the_same_vendor_wait_for_the_one_that_failed(
     viewers, connections_api, batch, make_update, context, at_once
 ):
     viewers("busy=")
-    connections_api.script["busy="] = [429] * 10
+    connections_api.script["busy="] = [503] * 10
     assert send_vendor.handler(batch(make_update(1), make_update(2)), context()) == failed(0, 1)
     assert {json.loads(body)["id"][-1] for body in connections_api.bodies("busy=")} == {"1"}
 
@@ -377,6 +387,7 @@ def test_a_batch_is_logged_and_measured(viewers, connections_api, batch, make_up
         "UpdatesInvalid": [1.0],
         "Deliveries": [1.0],
         "ConnectionsGone": [1.0],
+        "ConnectionsSlow": [0.0],
         "PostRetries": [0.0],
     }
     assert metrics["BroadcastLatency"][0] > 0
@@ -394,5 +405,5 @@ def test_an_update_that_failed_is_logged_with_its_id_and_connections(
     (record,) = [
         record for record in map(json.loads, capsys.readouterr().out.splitlines()) if record.get("level") == "ERROR"
     ]
-    assert record["update_id"] == make_update(1)["id"]
+    assert record["update_ids"] == [make_update(1)["id"]]
     assert record["connections"] == {"busy=": "status 503 after 10 attempts"}

@@ -6,18 +6,19 @@ Those that need a table or a socket to be seen whole are looked at again in `tes
 import asyncio
 import json
 import time
+from typing import ClassVar
 
 import pytest
 
-from tracker import aws, connect, default, get_vendors, publish_vendor, send_vendor
+from tracker import aws, connect, default, delivery, get_vendors, publish_vendor, send_vendor, viewers
 from tracker.errors import InvalidEventError, InvalidUpdateError
 from tracker.fanout.endpoint import CallbackEndpoint
-from tracker.fanout.http_client import Answer
-from tracker.fanout.outcome import BroadcastOutcome, Failure, MessageOutcome
+from tracker.fanout.engine import Engine
+from tracker.fanout.outcome import BroadcastOutcome, MessageOutcome
 from tracker.fanout.plan import Message, Plan, Recipient
 from tracker.fanout.requests import PostRequests
 from tracker.fanout.retry import RetryPolicy
-from tracker.fanout.workers import Workers
+from tracker.fanout.window import Window
 from tracker.updates import parse_update
 
 
@@ -47,21 +48,43 @@ def dynamodb(monkeypatch):
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "under-test")
     monkeypatch.setenv("AWS_WEBSOCKET_URL", "wss://h/primary")
     monkeypatch.setattr(aws, "client", lambda service: fake)
-    monkeypatch.setattr(send_vendor, "current_credentials", lambda: aws.Credentials("a", "s"))
+    monkeypatch.setattr(viewers, "_pages_last_time", 1)
+    monkeypatch.setattr(delivery, "current_credentials", lambda: aws.Credentials("a", "s"))
     return fake
+
+
+class FakeBroadcast:
+    """Delivers everything, or has the outcome it is given; `made` has all of them."""
+
+    made: ClassVar[list["FakeBroadcast"]] = []
+    failed: ClassVar[tuple[int, ...]] = ()
+
+    def __init__(self, endpoint, *, messages, **_):
+        self.messages, self.recipients = messages, []
+        self.made.append(self)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def add(self, recipients):
+        self.recipients += recipients
+        return True
+
+    @property
+    def outcome(self):
+        outcomes = [MessageOutcome(len(self.recipients), int(n in self.failed)) for n in range(len(self.messages))]
+        return BroadcastOutcome(tuple(outcomes), gone=0, retries=0)
 
 
 @pytest.fixture
 def broadcasts(monkeypatch):
     """What was given to the fan-out, which delivers everything."""
-    calls = []
-
-    def broadcast(endpoint, *, messages, recipients, **_):
-        calls.append((list(messages), list(recipients)))
-        return BroadcastOutcome(tuple(MessageOutcome(len(recipients), ()) for _ in messages), (), 0)
-
-    monkeypatch.setattr(send_vendor, "broadcast", broadcast)
-    return calls
+    monkeypatch.setattr(FakeBroadcast, "made", [])
+    monkeypatch.setattr(delivery, "Broadcast", FakeBroadcast)
+    return FakeBroadcast.made
 
 
 def batch_of(update, count):
@@ -76,15 +99,14 @@ def test_not_only_the_first_record_of_a_batch_is_sent(dynamodb, broadcasts, upda
     dynamodb.pages = [([CONNECTION], None)]
     event = batch_of(update, 10)
     assert send_vendor.handler(event, None) == {"batchItemFailures": []}
-    ((messages, _),) = broadcasts
-    assert [message.body.decode() for message in messages] == [record["body"] for record in event["Records"]]
+    (sent,) = broadcasts
+    assert [message.body.decode() for message in sent.messages] == [record["body"] for record in event["Records"]]
 
 
-def test_a_failed_broadcast_is_not_told_to_sqs_as_a_status_code(dynamodb, monkeypatch, update):
+def test_a_failed_broadcast_is_not_told_to_sqs_as_a_status_code(dynamodb, broadcasts, monkeypatch, update):
     """(Q06): a returned status counts as success, and the message would be deleted."""
     dynamodb.pages = [([CONNECTION], None)]
-    outcome = BroadcastOutcome((MessageOutcome(0, (Failure("a=", "no"),)), MessageOutcome(1, ())), (), 0)
-    monkeypatch.setattr(send_vendor, "broadcast", lambda *_, **__: outcome)
+    monkeypatch.setattr(FakeBroadcast, "failed", (0,))
     assert send_vendor.handler(batch_of(update, 2), None) == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
 
 
@@ -92,8 +114,8 @@ def test_the_scan_does_not_stop_at_an_empty_page(dynamodb, broadcasts, update):
     """(D02)"""
     dynamodb.pages = [([], "x"), ([CONNECTION], "y"), ([], "z"), ([{"connectionId": {"S": "b="}}], None)]
     send_vendor.handler(batch_of(update, 1), None)
-    ((_, recipients),) = broadcasts
-    assert [recipient.connection_id for recipient in recipients] == ["a=", "b="]
+    (sent,) = broadcasts
+    assert [recipient.connection_id for recipient in sent.recipients] == ["a=", "b="]
 
 
 def test_the_page_cursor_can_be_sent_back(dynamodb):
@@ -119,54 +141,73 @@ def test_tables_are_not_described_and_scanned_once_for_a_whole_batch(dynamodb, b
     assert scan["ConsistentRead"] is True  # a viewer who has just connected is seen (D06)
 
 
-class FakePool:
-    """Opens connections that answer every post, by connection id, after the loop has turned a few times."""
+class FakeConnection:
+    """Answers every post, by connection id, after the loop has turned a few times."""
 
+    def __init__(self, pool):
+        self.pool, self.posts, self.sent_s, self.load, self.busy = pool, 0, 0.0, None, False
+
+    @property
+    def reusable(self):
+        return not self.busy
+
+    def post(self, request, owner, now_s):
+        self.busy, self.sent_s = True, now_s
+        self.posts += 1
+        self.pool.now += 1
+        self.pool.most = max(self.pool.most, self.pool.now)
+        connection_id = request.split(b" ")[1].rsplit(b"/", 1)[1].decode()
+        loop = asyncio.get_running_loop()
+        loop.call_soon(loop.call_soon, self.answer, owner, self.pool.statuses.get(connection_id, 200))
+
+    def answer(self, owner, status):
+        self.busy = False
+        self.pool.now -= 1
+        owner.on_answer(self, status, "")
+
+    def abort(self):
+        pass
+
+
+class FakePool:
     def __init__(self, statuses):
-        self.statuses, self.now, self.most, self.answered = statuses, 0, 0, []
-        self.used = False
-        self.reusable = True
+        self.statuses, self.now, self.most = statuses, 0, 0
 
     def take_idle(self, endpoint):
         return None
 
     async def open(self, endpoint, context):
-        return self
+        return FakeConnection(self)
 
     def give_back(self, endpoint, connection):
         pass
 
-    async def exchange(self, request, timeout_s):
-        self.now += 1
-        self.most = max(self.most, self.now)
-        for _ in range(3):
-            await asyncio.sleep(0)
-        self.now -= 1
-        connection_id = request.split(b" ")[1].rsplit(b"/", 1)[1].decode()
-        status = self.statuses.get(connection_id, 200)
-        self.answered.append((connection_id, status))
-        return Answer(status, "")
-
 
 async def carry_out(pool, connection_ids, concurrency):
     endpoint = CallbackEndpoint.from_websocket_url("ws://h/s")
-    plan = Plan([Message("v", b"x")], [Recipient(c) for c in connection_ids], RetryPolicy(), lambda low, high: low)
+    plan = Plan([Message("v", b"x")], RetryPolicy(), lambda low, high: low)
+    plan.add(Recipient(connection_id) for connection_id in connection_ids)
+    plan.no_more()
     requests = PostRequests(endpoint, aws.Credentials("a", "s"), "r")
-    await Workers(plan, requests, pool, endpoint, None).run(concurrency, time.monotonic() + 60)
-    return plan.outcome()
+    gone = []
+    engine = Engine(
+        plan, requests, pool, endpoint, None, Window(concurrency), on_gone=gone.extend, on_progress=lambda _: None
+    )
+    await engine.run(time.monotonic() + 60)
+    return plan.outcome(), gone
 
 
 async def test_posts_do_not_all_go_at_once():
     pool = FakePool({})
-    outcome = await carry_out(pool, [f"c{number}" for number in range(200)], concurrency=8)
+    outcome, _ = await carry_out(pool, [f"c{number}" for number in range(200)], concurrency=8)
     assert outcome.delivered == 200
     assert pool.most == 8
 
 
 async def test_a_malformed_connection_id_does_not_end_the_broadcast():
     """(C10): 400, not 410."""
-    outcome = await carry_out(FakePool({"b": 400, "d": 410}), "abcde", concurrency=1)
-    assert (outcome.delivered, outcome.gone) == (3, ("b", "d"))
+    outcome, gone = await carry_out(FakePool({"b": 400, "d": 410}), "abcde", concurrency=1)
+    assert (outcome.delivered, gone) == (3, ["b", "d"])
     assert outcome.messages[0].complete
 
 

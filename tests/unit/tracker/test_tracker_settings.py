@@ -34,9 +34,16 @@ def test_every_variable_is_read():
             "AWS_SQS_URL": "https://sqs/q",
             "AWS_WEBSOCKET_URL": "wss://h/s",
             "FANOUT_CONNECTIONS": "8",
+            "FANOUT_SLOW_SHARE": "0.5",
+            "FANOUT_BATCH_FRAMES": "yes",
+            "FANOUT_QUEUE_URL": "https://sqs/f",
+            "FANOUT_THRESHOLD": "100",
+            "FANOUT_SEGMENTS": "4",
         }
     )
-    assert read == settings.Settings("eu-west-1", "c", "v", "https://sqs/q", "wss://h/s", 8)
+    fan_out = {"fanout_connections": 8, "fanout_slow_share": 0.5, "fanout_batch_frames": True}
+    beyond = {"fanout_queue_url": "https://sqs/f", "fanout_threshold": 100, "fanout_segments": 4}
+    assert read == settings.Settings("eu-west-1", "c", "v", "https://sqs/q", "wss://h/s", **fan_out, **beyond)
 
 
 def test_a_missing_variable_is_named():
@@ -52,6 +59,12 @@ def test_a_missing_variable_is_named():
 def test_a_number_of_connections_that_is_none_is_refused(value):
     with pytest.raises(ConfigurationError, match="FANOUT_CONNECTIONS"):
         read_settings({"AWS_REGION": "r", "FANOUT_CONNECTIONS": value})
+
+
+@pytest.mark.parametrize("value", ["1.1", "-0.1", "1e-2", "half", "0.", "9" * 5000])
+def test_a_share_that_is_none_is_refused(value):
+    with pytest.raises(ConfigurationError, match="FANOUT_SLOW_SHARE"):
+        read_settings({"AWS_REGION": "r", "FANOUT_SLOW_SHARE": value})
 
 
 @pytest.mark.parametrize(("value", "number"), [("1", 1), ("900", 900)])

@@ -8,7 +8,7 @@ import pytest
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
-from tracker import send_vendor, settings
+from tracker import settings, viewers
 from tracker.default import ACTIONS
 
 TEMPLATE = Path(__file__).parents[3] / "template.yaml"
@@ -142,9 +142,13 @@ def test_rows_of_connections_expire(resources):
 
 def test_the_trigger_reports_failures_and_the_queue_outlasts_the_function(source, resources):
     """(Q10, Q13, Q14)"""
-    (mapping,) = of_type(resources, "AWS::Lambda::EventSourceMapping").values()
-    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-    assert mapping["BatchSize"] == 10
+    mappings = of_type(resources, "AWS::Lambda::EventSourceMapping")
+    assert {name: mapping["BatchSize"] for name, mapping in mappings.items()} == {
+        "SendVendorFunctionVendorUpdates": 10,
+        "FanOutFunctionSegments": 1,
+    }
+    for mapping in mappings.values():
+        assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     parameters = source["Parameters"]
     timeout_s = parameters["SendVendorTimeout"]["Default"]
     assert parameters["VendorQueueVisibilityTimeout"]["Default"] >= 6 * timeout_s
@@ -158,7 +162,7 @@ def test_the_trigger_reports_failures_and_the_queue_outlasts_the_function(source
 def test_a_connection_is_young_for_as_long_as_its_handshake_may_take(resources):
     """(C15): a 410 within that time is no proof that it is gone."""
     functions = [resources[name]["Properties"] for name in ("AuthorizeFunction", "ConnectFunction")]
-    assert sum(function["Timeout"] for function in functions) < send_vendor.YOUNG_S
+    assert sum(function["Timeout"] for function in functions) < viewers.YOUNG_S
 
 
 def test_the_alarm_calls_whoever_is_asked_for(source, resources):
@@ -179,7 +183,14 @@ def test_the_alarm_calls_whoever_is_asked_for(source, resources):
         (
             "SendVendorRole",
             {
-                "dynamodb:Scan", "dynamodb:DeleteItem", "execute-api:ManageConnections",
+                "dynamodb:Scan", "dynamodb:BatchWriteItem", "execute-api:ManageConnections", "sqs:SendMessage",
+                "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes",
+            },
+        ),
+        (
+            "FanOutRole",
+            {
+                "dynamodb:Scan", "dynamodb:BatchWriteItem", "execute-api:ManageConnections",
                 "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes",
             },
         ),
@@ -190,11 +201,23 @@ def test_every_function_may_do_what_it_does_and_no_more(resources, role, actions
     assert "ManagedPolicyArns" not in properties
     allowed = set()
     for policy in properties["Policies"]:
-        for statement in policy["PolicyDocument"]["Statement"]:
+        for written in policy["PolicyDocument"]["Statement"]:
+            statement = written["Fn::If"][1] if "Fn::If" in written else written
             action = statement["Action"]
             allowed.update([action] if isinstance(action, str) else action)
             assert statement["Resource"] != "*"
     assert allowed == actions | {"logs:CreateLogStream", "logs:PutLogEvents"}
+
+
+def test_without_segments_there_is_no_fan_out_queue_and_nobody_may_send_to_it(source, resources):
+    assert source["Parameters"]["FanOutSegments"]["Default"] == 0
+    names = {name for name, body in source["Resources"].items() if body.get("Condition") == "FanOut"}
+    assert names == {"FanOutQueue", "FanOutFunction", "FanOutLogs", "FanOutRole"}
+    variables = resources["SendVendorFunction"]["Properties"]["Environment"]["Variables"]
+    assert variables["FANOUT_QUEUE_URL"] == {"Fn::If": ["FanOut", {"Ref": "FanOutQueue"}, ""]}
+    statements = resources["SendVendorRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+    (conditional,) = [each["Fn::If"] for each in statements if "Fn::If" in each]
+    assert (conditional[0], conditional[1]["Action"]) == ("FanOut", "sqs:SendMessage")
 
 
 def test_posting_is_allowed_on_this_api_and_stage_only(source):
