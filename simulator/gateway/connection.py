@@ -15,7 +15,8 @@ from simulator.gateway.compression import Deflate, negotiate
 from simulator.gateway.core import ABNORMAL, GOING_AWAY, Handshake, WebSocketCore
 from simulator.gateway.frame_stream import FrameStream
 from simulator.gateway.hosts import is_ours
-from simulator.gateway.http_api import HttpAnswer, HttpApiRules, not_found
+from simulator.gateway.http_answers import HttpAnswer, not_found
+from simulator.gateway.http_api import HttpApiRules
 from simulator.gateway.moment import Moment
 from simulator.http11 import Header, HttpConnection, HttpRequest, OpenConnections
 

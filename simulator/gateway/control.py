@@ -14,7 +14,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from simulator.gateway.hosts import is_ours
-from simulator.gateway.http_api import HttpAnswer
+from simulator.gateway.http_answers import HttpAnswer
 from simulator.http11 import HttpRequest
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from simulator.gateway.actions import Accept, Action, Close, InvokeAuthorizer, I
 from simulator.gateway.channel import Channel
 from simulator.gateway.connection import GatewayConnection
 from simulator.gateway.core import WebSocketCore
-from simulator.gateway.http_api import HttpAnswer, HttpApiRules, InvokeHttpAuthorizer, InvokeHttpRoute
+from simulator.gateway.http_answers import HttpAnswer, read_result
+from simulator.gateway.http_api import HttpApiRules, InvokeHttpAuthorizer, InvokeHttpRoute
 from simulator.gateway.ids import IdFactory
 from simulator.gateway.listener import Listener
 from simulator.gateway.moment import Moment
@@ -228,7 +229,10 @@ class Endpoint:
         route = decided.route
         origin = f"route={route.key} requestId={decided.request_id}"
         outcome = await self._outcome(route.function, decided.payload, route.timeout_ms, origin)
-        answer = rules.answer_for(request, decided, outcome)
+        result = read_result(outcome, route.payload_format) if isinstance(outcome, bytes) else outcome
+        if result is Failure.MALFORMED:
+            _LOG.error("%s: %s: %s; the client gets 500", origin, route.function, result.value)
+        answer = rules.answer_for(request, decided, result)
         connection.respond(answer.status, answer.headers, answer.body)
 
     async def _http_answer(self, invoked: InvokeHttpAuthorizer) -> authorizers.Answer | authorizers.Refused:

@@ -338,6 +338,14 @@ async def test_an_authorizer_that_raises(serve, message, status):
     assert served.functions.count["get-vendors"] == 0
 
 
+async def test_P08_a_result_that_is_none_is_told_in_the_log(serve, caplog):
+    served = await serve()
+    served.functions.handlers["get-vendors"] = lambda event: {"statusCode": 200, "body": {"a": 1}}
+    answer = await served.ask("GET", "/primary/vendors")
+    assert (answer.status, answer.body) == (500, b'{"message":"Internal Server Error"}')
+    assert "get-vendors: the result is not a proxy result; the client gets 500" in caplog.text
+
+
 async def test_P15_a_request_line_and_headers_of_more_than_10240_bytes(serve):
     served = await serve()
     answer = await served.ask("GET", "/primary/vendors", headers=(f"X-Fill: {'x' * 10_240}",))

@@ -5,7 +5,9 @@ import json
 
 import pytest
 
-from simulator.gateway.http_api import HttpAnswer, HttpApiRules, InvokeHttpAuthorizer, InvokeHttpRoute, match_route
+from simulator.gateway.http_answers import HttpAnswer, read_result
+from simulator.gateway.http_api import HttpApiRules, InvokeHttpAuthorizer, InvokeHttpRoute
+from simulator.gateway.http_routes import match_route
 from simulator.gateway.moment import Moment
 from simulator.gateway.proxy_result import Failure
 from simulator.gateway.settings import GatewaySettings
@@ -70,8 +72,9 @@ def answer_to(payload, *, payload_format="2.0", rules=None, asked=None):
     """What the client gets when the handler returned `payload` (bytes, or anything JSON can say)."""
     route = HttpRoute("GET", "/vendors", "get-vendors", payload_format=payload_format)
     invoked = InvokeHttpRoute(route, b"", REQUEST_ID)
-    outcome = payload if isinstance(payload, (bytes, Failure)) else json.dumps(payload).encode()
-    return (rules or api()).answer_for(asked or request(), invoked, outcome)
+    if not isinstance(payload, Failure):
+        payload = read_result(payload if isinstance(payload, bytes) else json.dumps(payload).encode(), payload_format)
+    return (rules or api()).answer_for(asked or request(), invoked, payload)
 
 
 def headers_of(answer, name):

@@ -7,7 +7,8 @@ import pytest
 from simulator.gateway import authorizer_cache
 from simulator.gateway.authorizer_cache import AuthorizerCache
 from simulator.gateway.authorizers import Answer, Refused, read_answer
-from simulator.gateway.http_api import HttpAnswer, HttpApiRules, InvokeHttpAuthorizer, InvokeHttpRoute
+from simulator.gateway.http_answers import HttpAnswer
+from simulator.gateway.http_api import HttpApiRules, InvokeHttpAuthorizer, InvokeHttpRoute
 from simulator.gateway.moment import Moment
 from simulator.gateway.settings import GatewaySettings
 from simulator.gateway.throttling import AccountThrottle
