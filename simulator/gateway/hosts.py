@@ -8,19 +8,23 @@ domains that are reserved for such use (RFC 6761, RFC 9476).
 
 from __future__ import annotations
 
+import functools
 import ipaddress
-from collections.abc import Collection
 
 _PRIVATE = ("localhost", "local", "internal", "test", "example", "invalid")
 
 
-def is_ours(host_header: str | None, allowed: Collection[str] = ()) -> bool:
+def is_ours(host_header: str | None, allowed: frozenset[str] = frozenset()) -> bool:
     """Whether a request with this Host header is meant for this gateway. `allowed` names further hosts, lower case.
 
     Without the header (HTTP/1.0) nothing is claimed, and the request passes.
     """
-    if host_header is None:
-        return True
+    return host_header is None or _is_ours(host_header, allowed)
+
+
+@functools.lru_cache(maxsize=256)
+def _is_ours(host_header: str, allowed: frozenset[str]) -> bool:
+    """Kept for the few hosts that clients really use: it is asked for every callback."""
     host = _without_port(host_header.strip().lower()).rstrip(".")
     if not host or "." not in host or host in allowed:
         return True

@@ -8,11 +8,8 @@ characters, request ids have `F` where connection ids have `C`.
 from __future__ import annotations
 
 import re
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
-
-_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-_LAST = "AEIMQUYcgkosw048"
-"""What the 15th character can be: 88 bits fill 14 characters and four bits of the next."""
 
 _ACCEPTED = re.compile(r"[A-Za-z0-9_-]{15}=")
 """Wider than what is generated: AWS answered 410, not 400, to a non-canonical 15th character (E01)."""
@@ -38,21 +35,19 @@ class IdFactory:
 
     def uuid(self) -> str:
         """A random (version 4) UUID, as in `x-amzn-requestid` (C04)."""
-        digits = f"{self._bits(128):032x}"
-        variant = "89ab"[self._bits(2)]
-        return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+        digits = f"{self._bits(124):031x}"
+        variant = "89ab"[int(digits[15], 16) & 3]
+        return f"{digits[:8]}-{digits[8:12]}-4{digits[12:15]}-{variant}{digits[16:19]}-{digits[19:]}"
 
     def trace_id(self, now_ms: int) -> str:
         """An X-Ray trace id: `Root=1-{seconds, hex}-{24 hex digits}` (E08)."""
         return f"Root=1-{now_ms // 1000:08x}-{self._bits(96):024x}"
 
     def _head(self) -> str:
-        bits = self._bits(48)
-        return "".join([_ALPHABET[(bits >> shift) & 63] for shift in (42, 36, 30, 24, 18, 12, 6, 0)])
+        return urlsafe_b64encode(self._bits(48).to_bytes(6, "big")).decode("ascii")
 
     def _tail(self) -> str:
-        bits = self._bits(16)
-        return _ALPHABET[bits >> 10] + _ALPHABET[(bits >> 4) & 63] + _LAST[bits & 15]
+        return urlsafe_b64encode(self._bits(16).to_bytes(2, "big"))[:3].decode("ascii")
 
 
 def is_connection_id(text: str) -> bool:

@@ -25,7 +25,7 @@ from simulator.gateway.hosts import is_ours
     ],
 )
 def test_C11_addresses_and_names_that_are_nobodys_pass(host):
-    assert is_ours(host, {"map.example.org"})
+    assert is_ours(host, frozenset({"map.example.org"}))
 
 
 @pytest.mark.parametrize(
@@ -41,4 +41,4 @@ def test_C11_addresses_and_names_that_are_nobodys_pass(host):
     ],
 )
 def test_C11_somebodys_public_name_does_not(host):
-    assert not is_ours(host, {"map.example.org"})
+    assert not is_ours(host, frozenset({"map.example.org"}))
