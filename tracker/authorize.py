@@ -41,7 +41,6 @@ def handler(event: AuthorizerEvent, context: Context | None) -> AuthorizerResult
     try:
         token = _token(event)
         if token is None:
-            log.info("a viewer may connect")
             return _result("Allow", VIEWER, event)
         vendor_id = read_token(token, secrets=token_secrets(read_settings()), now_s=time.time())
     except InvalidTokenError as error:

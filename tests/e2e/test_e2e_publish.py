@@ -14,9 +14,9 @@ HERE = {"action": "sendvendor", "lat": 37.77, "long": -122.42, "text": "Tacos un
 
 
 @pytest.fixture
-def stack(up):
+def stack(up, request):
     """The URL of a running stack."""
-    _, endpoints = up("--quiet")
+    _, endpoints = up("--quiet", *getattr(request, "param", ()))
     return endpoints["websocket_url"]
 
 
@@ -53,6 +53,7 @@ def secret_of_the_stack(sim):
     return json.loads(note.read_text())["vendor_token_secret"]
 
 
+@pytest.mark.parametrize("stack", [(), ("--in-process",)], ids=["workers", "in process"], indirect=True)
 def test_a_vendor_with_a_token_is_seen_by_a_viewer_and_nobody_else_can_do_that(stack, token):
     by_query = f"{stack}?token={token('17')}"
     by_header = {"Authorization": f"Bearer {token('18')}"}

@@ -263,7 +263,9 @@ def next_end(endpoints):
 
 def test_H03_H04_H10_H15_a_handshake_is_what_the_handler_and_the_client_make_of_it(stack, open_socket):
     url = stack()["websocket_url"]
-    assert open_socket(url).protocol == ""
+    plain = open_socket(url)
+    assert plain.protocol == ""
+    assert "permessage-deflate" in plain.extensions  # both offer it unasked
     assert open_socket(url, protocols=["chat.v1", "chat.v2"]).protocol == "chat.v2"
     for status in (401, 418):
         with pytest.raises(RefusedError, match=str(status)):
