@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache
 
 from websockets.exceptions import InvalidHeader, NegotiationError
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
@@ -69,6 +70,7 @@ class Inflater:
         return inflated
 
 
+@lru_cache(maxsize=64)  # a browser's offer is every browser's
 def negotiate(offer: str, from_bytes: int) -> tuple[str, Deflate] | None:
     """Choose among the offers of a `Sec-WebSocket-Extensions` header: the header of the answer, and what it means.
 

@@ -35,6 +35,8 @@ _JSON = ("content-type", "application/json")
 class GatewayConnection(HttpConnection):
     """One accepted socket: HTTP until it is upgraded, frames afterwards."""
 
+    __slots__ = ("_connection_id", "_deflate", "_early", "_endpoint", "_websocket_key", "channel")
+
     upgrades_to = "websocket"
 
     def __init__(self, endpoint: Endpoint, connections: OpenConnections, first_request_s: float | None = None) -> None:
@@ -45,7 +47,7 @@ class GatewayConnection(HttpConnection):
         self._endpoint = endpoint
         self._connection_id: str | None = None
         self._websocket_key = ""
-        self._early = bytearray()
+        self._early: bytearray | None = None
         """Frames that came before the handshake was answered."""
         self._deflate: tuple[str, Deflate] | None = None
         """The header of the agreement on compression, and what it says (H15)."""
@@ -83,7 +85,9 @@ class GatewayConnection(HttpConnection):
         """Frames, or what comes too early to be one."""
         if self.channel is not None:
             self.channel.receive(data)
-        elif len(self._early) + len(data) <= MAX_EARLY_BYTES:
+        elif len(self._early or b"") + len(data) <= MAX_EARLY_BYTES:
+            if self._early is None:
+                self._early = bytearray()
             self._early += data
         elif self.transport is not None:
             self.transport.abort()
@@ -141,13 +145,14 @@ class GatewayConnection(HttpConnection):
             lines.append(f"Sec-WebSocket-Protocol: {subprotocol}")
         deflate = None
         if self._deflate is not None:
-            extensions, deflate = self._deflate
+            (extensions, deflate), self._deflate = self._deflate, None
             lines.append(f"Sec-WebSocket-Extensions: {extensions}")
         transport.write(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace"))
         self.channel = Channel(transport, self, FrameStream(deflate), backlog_bytes=endpoint.settings.backlog_bytes)
         endpoint.channels[connection_id] = self.channel
-        if self._early:
-            early, self._early = bytes(self._early), bytearray()
+        self.forget_http()
+        if self._early is not None:
+            early, self._early = bytes(self._early), None
             self.channel.receive(early)
 
     # -- what the channel tells ------------------------------------------------------------------------------------
