@@ -47,11 +47,23 @@ def test_H01_tls_before_1_2_is_refused_by_the_server(probe):
         secure_wire(probe, ssl.TLSVersion.TLSv1_1)
 
 
-def test_H01_a_url_of_4096_characters_is_accepted(probe):
-    run = new_run()
+def url_of(probe, characters, run):
+    """An address of exactly so many characters, counted as AWS would have it: with `wss`, whatever is spoken here."""
     url = f"{probe.target.urls['Sockets']}?run={run}&filler="
-    probe.open_url(url + "x" * (4096 - len(url)))
+    return url + "x" * (characters - len("wss") - len(url[url.index("://") :]))
+
+
+def test_H01_a_url_may_have_4096_characters(probe):
+    run = new_run()
+    probe.open_url(url_of(probe, 4096, run))
     assert set(probe.records.connect_event(run)["queryStringParameters"]) == {"run", "filler"}
+
+
+def test_H01_a_longer_url_is_refused_and_no_handler_runs(probe):
+    run = new_run()
+    assert 400 <= probe.refused_url(url_of(probe, 4097, run)).status_code < 500
+    probe.open().still_works()
+    assert probe.records.of(run) == []
 
 
 def test_H02_no_byte_of_the_answer_leaves_before_the_handler_returns(probe):
