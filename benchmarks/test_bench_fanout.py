@@ -111,7 +111,8 @@ def serve(authority, monkeypatch) -> Iterator[Callable[..., Any]]:
     def serve(*, tls: bool = False, gone_percent: int = 0, **settings: Any) -> Iterator[Server]:
         monkeypatch.setenv("AWS_CA_BUNDLE", authority.bundle)
         files = {"certificate": authority.certificate, "key": authority.key} if tls else {}
-        with script("responder.py", json.dumps({"gone_percent": gone_percent, **files, **settings})) as (pid, said):
+        wanted = json.dumps({"gone_percent": gone_percent, **files, **settings})
+        with script("instruments/responder.py", wanted) as (pid, said):
             yield Server(pid, said["port"], tls, gone_percent)
 
     yield serve

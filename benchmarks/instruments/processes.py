@@ -80,11 +80,11 @@ def bind(pid: int, to: Iterable[int]) -> None:
 
 @contextlib.contextmanager
 def script(name: str, *arguments: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Run a script of this folder in a process of its own: its pid and the JSON object that it prints first.
+    """Run a script of the benchmarks in a process of its own: its pid and the JSON object that it prints first.
 
     It is told to end by the end of its standard input, so that it never outlives us, and must end well.
     """
-    command = [sys.executable, "-P", str(Path(__file__).with_name(name)), *arguments]
+    command = [sys.executable, "-P", str(Path(__file__).parents[1] / name), *arguments]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         line = process.stdout.readline()

@@ -8,6 +8,7 @@ from itertools import groupby
 from instruments.comparison import Compared, Quotient
 from instruments.results import Group, Metric, Run
 
+_ROLES = ("ours", "reference", "ceiling", "floor")
 _SHOWN_AS_SUCH = 100
 """Larger numbers are shown without decimals."""
 
@@ -18,7 +19,9 @@ def number(value: float | None) -> str:
         return "–"
     if abs(value) >= _SHOWN_AS_SUCH:
         return f"{value:,.0f}"
-    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+    if abs(value) >= 10:
+        return f"{value:.1f}"
+    return f"{value:.2f}" if abs(value) >= 0.1 or not value else f"{value:.2g}"
 
 
 def run_as_text(run: Run) -> str:
@@ -101,7 +104,7 @@ def _title(run: Run) -> str:
 def _medians(group: Group) -> list[list[str]]:
     names = list(dict.fromkeys(name for subject in group.subjects.values() for name in subject.metrics))
     rows = [["subject", "", *(_label(group, name) for name in names)]]
-    for name, subject in group.subjects.items():
+    for name, subject in sorted(group.subjects.items(), key=lambda each: _ROLES.index(each[1].role)):
         rows.append([name, subject.role, *(_median(subject.metrics.get(metric)) for metric in names)])
     return rows
 

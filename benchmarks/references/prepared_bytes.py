@@ -18,8 +18,12 @@ import httptools
 class PreparedPosts:
     """Kept sockets to one server. `send` blocks until every request has been answered."""
 
-    def __init__(self, port: int, sockets: int, context: ssl.SSLContext | None = None) -> None:
-        self._runner = asyncio.Runner()
+    def __init__(
+        self, port: int, sockets: int, context: ssl.SSLContext | None = None, runner: asyncio.Runner | None = None
+    ) -> None:
+        """`runner` is a loop to share; it stays the caller's to close."""
+        self._runner = runner or asyncio.Runner()
+        self._owns_runner = runner is None
         self._sockets: list[_Socket] = []
         try:
             self._runner.run(self._open(port, sockets, context))
@@ -33,7 +37,8 @@ class PreparedPosts:
 
     def close(self) -> None:
         self._runner.run(self._close())
-        self._runner.close()
+        if self._owns_runner:
+            self._runner.close()
 
     async def _open(self, port: int, sockets: int, context: ssl.SSLContext | None) -> None:
         loop = asyncio.get_running_loop()
