@@ -19,7 +19,7 @@ import pytest
 from instruments.contest import Contestant, hold
 from instruments.processes import apart, family_cpu_s, own_memory_bytes, script
 from instruments.results import WALL_TOLERANCE, Group, Role
-from instruments.stacks import ECHO_APP, LIFTED, Stack, stack
+from instruments.stacks import ECHO_APP, LIFTED_FACT, Stack, stack
 from instruments.viewers import Tally, Viewer, close_viewers, open_viewers
 from references.prepared_bytes import PreparedPosts
 
@@ -116,7 +116,7 @@ def test_posts_become_frames(group, runner, echo_stack, responder):
             found.add(name, subject.role, "posts_per_core_s", 1e6 / cost_us, unit="posts/s/core", better="higher")
     found.subjects["ours"].metrics["posts_per_core_s"].reach = 25_000
     found.set_against("server_cpu_us_per_post", "ours", "floor", reach=0.25)
-    found.facts["lifted"] = ", ".join(LIFTED)
+    found.facts["lifted"] = LIFTED_FACT
 
 
 async def open_with_ids(url: str, count: int) -> tuple[list[Viewer], list[str]]:

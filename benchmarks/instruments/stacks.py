@@ -20,6 +20,7 @@ LIFTED = (
     "gateway.connects_burst=1000000",
 )
 """What `--set` lifts: AWS's 10,000 requests and 500 connects per second would be what is measured."""
+LIFTED_FACT = "AWS's throttles: 1,000,000 requests and connects per second, --set gateway.account_rate_per_s …"
 ECHO_APP = Path(__file__).parents[1] / "apps" / "echo" / "template.yaml"
 
 

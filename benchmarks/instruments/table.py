@@ -29,7 +29,7 @@ def run_as_text(run: Run) -> str:
     parts = [_title(run)]
     for name, group in run.groups.items():
         if group.subjects:
-            facts = "".join(f"  ({key}: {value})" for key, value in group.facts.items())
+            facts = "".join(f"\n  {key}: {value}" for key, value in group.facts.items())
             parts.append(f"\n{name}: {group.title}{facts}\n{aligned(_medians(group))}")
             if group.ratios:
                 parts.append(aligned(_ratios(group)))
