@@ -1,10 +1,10 @@
 """Set a run against the committed baseline, by ratio; exit 1 when something has become worse twice.
 
-    python benchmarks/compare.py [RESULTS] [--baseline FILE] [--markdown FILE] [--no-confirm] [--accept]
+    python benchmarks/compare.py [RESULTS] [--baseline FILE] [--again FILE] [--markdown FILE] [--accept]
 
 RESULTS is what `pytest benchmarks` saved; by default the newest in benchmarks/results. What looks regressed is measured
-a second time, by this interpreter, before it is called a regression. Exit status: 0 nothing regressed, 1 something did
-(or is missing), 2 a file that cannot be used.
+a second time, by this interpreter, before it is called a regression; or `--again` is that second run. Exit status: 0
+nothing regressed, 1 something did (or is missing), 2 a file that cannot be used.
 """
 
 from __future__ import annotations
@@ -16,12 +16,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-FOLDER = Path(__file__).resolve().parent
-sys.path.insert(0, str(FOLDER))
+from instruments.comparison import Compared, compare, suspects
+from instruments.results import Run
+from instruments.table import aligned, compared_as_rows, markdown
 
-from instruments.comparison import Compared, compare, suspects  # noqa: E402  the line above finds it
-from instruments.results import Run  # noqa: E402
-from instruments.table import aligned, compared_as_rows, markdown  # noqa: E402
+FOLDER = Path(__file__).resolve().parent
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -36,7 +35,9 @@ def main(arguments: list[str] | None = None) -> int:
     base = read_run(options.baseline)
     compared = compare(run, base)
     doubtful = suspects(compared)
-    if doubtful and options.confirm:
+    if options.again is not None:
+        compared = compare(run, base, read_run(options.again))
+    elif doubtful:
         print(f"measuring again: {', '.join(doubtful)}", file=sys.stderr)
         compared = compare(run, base, _second_run(run, doubtful))
     failed = [each for each in compared if each.finding.fails]
@@ -107,7 +108,7 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("results", nargs="?", type=Path, help="default: the newest in benchmarks/results")
     parser.add_argument("--baseline", type=Path, default=FOLDER / "baseline.json", help="default: %(default)s")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="also add the table to this file, for CI")
-    parser.add_argument("--no-confirm", dest="confirm", action="store_false", help="do not measure suspects again")
+    parser.add_argument("--again", type=Path, metavar="FILE", help="a second run; default: measure the suspects now")
     parser.add_argument("--accept", action="store_true", help="make RESULTS the baseline, and compare nothing")
     return parser
 

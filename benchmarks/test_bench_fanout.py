@@ -122,11 +122,12 @@ def serve(authority, monkeypatch) -> Iterator[Callable[..., Any]]:
 def ours(server: Server, ids: list[str], *, may_retry: bool = False) -> Contestant:
     """The tracker's own door to its fan-out, as it is deployed."""
     url = f"{'wss' if server.tls else 'ws'}://127.0.0.1:{server.port}/primary"
-    gone = {each for each in ids if server.is_gone(each)}
+    gone = sum(server.is_gone(each) for each in ids)
 
     def check(outcome: Any) -> None:
-        assert outcome.delivered == len(ids) - len(gone)
-        assert set(outcome.gone) == gone
+        assert outcome.delivered == len(ids) - gone
+        # A count; commits before that had the ids themselves, and may be what is compared with.
+        assert outcome.gone == gone or len(outcome.gone) == gone
         assert may_retry or outcome.retries == 0
 
     return Contestant(
