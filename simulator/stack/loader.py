@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from simulator.errors import InputError
 from simulator.stack.api_parts import ApiAssembly
 from simulator.stack.arns import Scope
+from simulator.stack.asynchronous import with_asynchronous
 from simulator.stack.functions import FunctionIndex, build_function
 from simulator.stack.http_apis import build_http_api
 from simulator.stack.intrinsics import REMOVED, Resolver
@@ -122,19 +123,9 @@ class _Assembly:
             for resource in self._of_type("AWS::DynamoDB::Table")
         )
         queues = self._queues()
-        functions = tuple(
-            build_function(
-                resource,
-                resource.properties(self._resolver),
-                self._names,
-                self._plain.code.get(resource.logical_id),
-                self._resolver,
-            )
-            for resource in self._of_type("AWS::Lambda::Function")
-        )
+        functions = self._functions(queues)
         self._refuse_doubled_names(tables)
         self._refuse_doubled_names(queues)
-        self._refuse_doubled_names(functions)
         index = FunctionIndex(functions)
         triggers = self._triggers(index, queues)
         websocket_apis, http_apis = self._apis(index)
@@ -152,6 +143,23 @@ class _Assembly:
             outputs=outputs,
             warnings=tuple(dict.fromkeys([*self._warnings, *self._names.warnings, *gathered])),
         )
+
+    def _functions(self, queues: tuple[Queue, ...]) -> tuple[Function, ...]:
+        resources = self._of_type("AWS::Lambda::Function")
+        properties = {resource.logical_id: resource.properties(self._resolver) for resource in resources}
+        built = tuple(
+            build_function(
+                resource,
+                properties[resource.logical_id],
+                self._names,
+                self._plain.code.get(resource.logical_id),
+                self._resolver,
+            )
+            for resource in resources
+        )
+        self._refuse_doubled_names(built)
+        configs = [each.properties(self._resolver) for each in self._of_type("AWS::Lambda::EventInvokeConfig")]
+        return with_asynchronous(built, properties, configs, queues, self._warnings)
 
     def _of_type(self, kind: str) -> list[Resource]:
         return [resource for resource in self._resources.values() if resource.type == kind]

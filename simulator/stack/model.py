@@ -41,6 +41,26 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True)
+class Destination:
+    """Where the outcome of an asynchronous invocation goes."""
+
+    kind: Literal["queue", "function"]
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asynchronous:
+    """What becomes of a function's asynchronous events (F17)."""
+
+    dead_letter_queue: str | None = None
+    """Name of the queue that gets events which failed."""
+    max_retries: int = 2
+    max_age_s: int = 21_600
+    on_success: Destination | None = None
+    on_failure: Destination | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Function:
     """A Lambda function (Python runtimes only)."""
 
@@ -56,6 +76,7 @@ class Function:
     environment: Mapping[str, str] = field(default_factory=dict)
     """The template's variables, addresses still in AWS spelling."""
     reserved_concurrency: int | None = None
+    asynchronous: Asynchronous = field(default_factory=Asynchronous)
 
 
 @dataclass(frozen=True, slots=True)

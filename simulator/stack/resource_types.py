@@ -71,11 +71,11 @@ SUPPORT: Mapping[str, Support] = {
     "AWS::Lambda::Function": Support(
         simulated=frozenset(
             {"FunctionName", "Code", "Handler", "Runtime", "Timeout", "MemorySize", "Environment", "PackageType"}
-            | {"ReservedConcurrentExecutions"}
+            | {"ReservedConcurrentExecutions", "DeadLetterConfig"}
         ),
         nothing_to_simulate=_DESCRIPTION | {"Role"},
         no_effect_here=frozenset(
-            {"Architectures", "CodeSigningConfigArn", "DeadLetterConfig", "EphemeralStorage", "KmsKeyArn"}
+            {"Architectures", "CodeSigningConfigArn", "EphemeralStorage", "KmsKeyArn"}
             | {"LoggingConfig", "RecursiveLoop", "RuntimeManagementConfig", "SnapStart", "TracingConfig", "VpcConfig"}
         ),
         missed={
@@ -83,6 +83,10 @@ SUPPORT: Mapping[str, Support] = {
             "FileSystemConfigs": "no file system is mounted.",
         },
         refused={"ImageConfig": "container images are not simulated; give a folder in CodeUri and a Handler."},
+    ),
+    "AWS::Lambda::EventInvokeConfig": Support(
+        simulated=frozenset({"FunctionName", "MaximumEventAgeInSeconds", "MaximumRetryAttempts", "DestinationConfig"}),
+        nothing_to_simulate=frozenset({"Qualifier"}),
     ),
     "AWS::Lambda::EventSourceMapping": Support(
         simulated=frozenset(
