@@ -231,6 +231,7 @@ def _describe(endpoints: Any, template: Path, seed: int) -> None:
         *((f"API {name}", url) for name, url in endpoints.apis.items()),
         ("@connections", endpoints.management_url or "-"),
         ("DynamoDB, SQS", endpoints.aws_endpoint_url),
+        ("Lambda", endpoints.lambda_url),
         *((f"queue {name}", url) for name, url in endpoints.queue_urls.items()),
         ("tables", ", ".join(endpoints.tables) or "-"),
         ("functions", ", ".join(endpoints.functions) or "-"),

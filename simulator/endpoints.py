@@ -21,6 +21,8 @@ class Endpoints:
     """Logical id to URL, all APIs."""
     aws_endpoint_url: str
     """For `AWS_ENDPOINT_URL`: DynamoDB and SQS."""
+    lambda_url: str
+    """For `AWS_ENDPOINT_URL_LAMBDA`: the Invoke API of the functions."""
     region: str
     queue_urls: Mapping[str, str]
     """Queue name to URL."""

@@ -20,6 +20,8 @@ class InvocationResult:
     """JSON: the handler's return value, or the error object `{errorMessage, errorType, …}` (F11)."""
     function_error: str | None = None
     """`"Unhandled"` when the handler raised, timed out or died (the `X-Amz-Function-Error` header); else None."""
+    log: bytes | None = None
+    """The end of the log, when the caller asked for it."""
 
 
 class InvokeRefusedError(Exception):

@@ -30,6 +30,7 @@ from simulator.stack import load_stack
 from simulator.stack.localise import local_environment
 from simulator.stack.model import Stack
 from simulator.triggers import EventSourcePoller
+from simulator.triggers.daemon_call import call_in_daemon_thread
 from simulator.vendor_secret import secret_for, secret_variables
 
 
@@ -153,6 +154,7 @@ class LocalStack:
             max_environments=settings.max_environments,
             settings=settings.rooms.functions,
             clock=self._clock,
+            send_to_queue=functools.partial(self._send_to_queue, provisioned.queue_urls),
         )
         await self._functions.start()
         await self._start_triggers(provisioned.queue_urls)
@@ -183,6 +185,14 @@ class LocalStack:
             poller.start()
             self._pollers.append(poller)
 
+    async def _send_to_queue(
+        self, urls: Mapping[str, str], queue: str, body: str, attributes: Mapping[str, Mapping[str, str]]
+    ) -> None:
+        def send() -> None:
+            self.cloud.client("sqs").send_message(QueueUrl=urls[queue], MessageBody=body, MessageAttributes=attributes)
+
+        await call_in_daemon_thread(send, name=f"send to {queue}")
+
     async def _invoke(self, function_name: str, payload: bytes, *, origin: str = "") -> InvocationResult:
         return await self.functions.invoke(function_name, payload, origin=origin)
 
@@ -202,6 +212,7 @@ class LocalStack:
             management_url=None if websocket_url is None else "http" + websocket_url.removeprefix("ws"),
             apis=apis,
             aws_endpoint_url=aws_endpoint_url,
+            lambda_url=self.functions.lambda_url,
             region=self.settings.region,
             queue_urls=dict(queue_urls),
             tables=tuple(table.name for table in self.stack.tables),

@@ -51,19 +51,21 @@ RESERVED = frozenset(
 
 def machine_variables() -> dict[str, str]:
     """What a handler's process takes over from this one."""
-    variables = {name: os.environ[name] for name in MACHINE_VARIABLES if name in os.environ}
+    variables = {"PATH": os.defpath}
+    variables |= {name: os.environ[name] for name in MACHINE_VARIABLES if name in os.environ}
     if site.getusersitepackages() in sys.path:
         # Installed with `pip install --user`: without the real HOME the worker would not find its packages.
         variables["PYTHONUSERBASE"] = site.getuserbase()
     return variables
 
 
-def harmless_aws(*, region: str, aws_endpoint_url: str, home: str) -> dict[str, str]:
+def harmless_aws(*, region: str, aws_endpoint_url: str, lambda_url: str, home: str) -> dict[str, str]:
     """What keeps boto3 away from AWS, and from the developer's own credentials."""
     return {
         **DUMMY_CREDENTIALS,
         "AWS_DEFAULT_REGION": region,
         "AWS_ENDPOINT_URL": aws_endpoint_url,
+        "AWS_ENDPOINT_URL_LAMBDA": lambda_url,
         "AWS_REGION": region,
         "HOME": home,
     }
@@ -85,6 +87,7 @@ def handler_environment(
     *,
     region: str,
     aws_endpoint_url: str,
+    lambda_url: str,
     runtime_api: str,
     runtime_dir: str,
     log_stream: str,
@@ -95,17 +98,20 @@ def handler_environment(
 
     `variables` are the function's own, already pointing at this machine; they may also override credentials, region
     and `AWS_ENDPOINT_URL`, and add `AWS_CA_BUNDLE`. `machine` is what `machine_variables` gives. A `PYTHONPATH` of the
-    function's own comes after the code folder. The runtime client sets `_X_AMZN_TRACE_ID` for each event; in-process
-    handlers have none.
+    function's own comes after the code folder, where shared libraries are looked for as well. `_X_AMZN_TRACE_ID` is set
+    for each event.
     """
     code_dir = str(function.code_dir)
     environment = {
         **machine,
-        **harmless_aws(region=region, aws_endpoint_url=aws_endpoint_url, home=home),
+        **harmless_aws(region=region, aws_endpoint_url=aws_endpoint_url, lambda_url=lambda_url, home=home),
         "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
         "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000",
         "LANG": "en_US.UTF-8",
+        "LD_LIBRARY_PATH": os.pathsep.join(filter(None, [code_dir, f"{code_dir}/lib", machine.get("LD_LIBRARY_PATH")])),
         "TZ": ":UTC",
+        "_AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1",
+        "_AWS_XRAY_DAEMON_PORT": "2000",
         **variables,
     }
     environment |= without_proxy(environment)

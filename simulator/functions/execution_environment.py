@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from simulator.functions.call import Call
 from simulator.functions.environment_variables import handler_environment
 from simulator.functions.guardian import Guardian
 from simulator.functions.runtime_api import RuntimeApi
@@ -23,6 +24,8 @@ class Settings:
 
     region: str
     aws_endpoint_url: str
+    lambda_url: str
+    """The Invoke API of these functions."""
     home: str
     """An empty folder."""
     machine: Mapping[str, str]
@@ -86,6 +89,7 @@ class ExecutionEnvironment:
                 self._variables,
                 region=self._settings.region,
                 aws_endpoint_url=self._settings.aws_endpoint_url,
+                lambda_url=self._settings.lambda_url,
                 runtime_api=runtime_api,
                 runtime_dir=str(BOOTSTRAP.parent),
                 log_stream=self._log_stream,
@@ -99,9 +103,9 @@ class ExecutionEnvironment:
         """The worker's process id, while it lives."""
         return self._process.pid
 
-    def give(self, request_id: str, payload: bytes, *, deadline_ms: int, trace_id: str) -> None:
+    def give(self, call: Call, *, deadline_ms: int, trace_id: str) -> None:
         """Hand it an event; only after `on_poll`."""
-        self._api.give(request_id, payload, deadline_ms=deadline_ms, function_arn=self._function.arn, trace_id=trace_id)
+        self._api.give(call, deadline_ms=deadline_ms, trace_id=trace_id)
 
     def freeze(self) -> None:
         """Stop the process and whatever the handler left running in its group (F07)."""

@@ -11,8 +11,6 @@ from typing import Any
 
 UNHANDLED = "Unhandled"
 """The value of `X-Amz-Function-Error`."""
-MAX_REQUEST_BYTES = 6 * 1024 * 1024
-"""A synchronous request payload (F15)."""
 MAX_RESPONSE_BYTES = 6_291_556
 """A synchronous response payload, as AWS's own message states it (F15)."""
 

@@ -6,17 +6,20 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from simulator.clock import Clock
 from simulator.functions import faults
+from simulator.functions.call import Call
 from simulator.functions.concurrency import Concurrency
 from simulator.functions.dispatch import Action, Dispatcher, FailAtStart, Freeze, Give, Start, Thaw
 from simulator.functions.execution_environment import ExecutionEnvironment, Settings
 from simulator.functions.life import EnvironmentState
+from simulator.functions.log_frames import LogTail, Report, end_lines, iso_time, start_line, timeout_line
 from simulator.functions.log_text import failure_entry, load_failure_sentence
+from simulator.functions.memory import peak_mb
 from simulator.invocation import InvocationResult, InvokeRefusedError
 from simulator.stack.model import Function
 
@@ -56,20 +59,34 @@ class Counters:
 
 @dataclass(slots=True)
 class _Invocation:
-    request_id: str
-    payload: bytes
-    origin: str
+    call: Call
     done: asyncio.Future[InvocationResult]
+    tail: LogTail | None
+    environment: str | None = None
+    """The one that it was given to, and when."""
+    given_s: float = 0.0
+    init_ms: float | None = None
+    """How long that one took to start, when this is its first."""
     timer: asyncio.TimerHandle | None = None
+
+
+@dataclass(slots=True)
+class _Output:
+    """Whose lines an environment's output is: the last invocation's that it was given."""
+
+    invocation: _Invocation | None = None
 
 
 @dataclass(slots=True)
 class _Running:
     environment: ExecutionEnvironment
+    output: _Output
     started_s: float
     second_try: bool
     """The first start took longer than the init limit (F09)."""
     init_timer: asyncio.TimerHandle | None = None
+    init_ms: float | None = None
+    """How long it took to start, until the first invocation has had it."""
 
 
 class Fleet:
@@ -85,10 +102,12 @@ class Fleet:
         max_environments: int,
         max_starting: int,
         init_limit_s: float,
+        log_frames: bool,
         clock: Clock,
         on_log: OnLog,
     ) -> None:
         self._function = function
+        self._log_frames = log_frames
         self._variables = variables
         self._settings = settings
         self._concurrency = concurrency
@@ -109,7 +128,7 @@ class Fleet:
         self._counters = Counters()
         self._stopping = False
 
-    async def invoke(self, payload: bytes, origin: str) -> InvocationResult:
+    async def invoke(self, call: Call) -> InvocationResult:
         """Run the handler once; see `Invoke`."""
         if self._stopping:
             raise stopping_refusal()
@@ -118,8 +137,8 @@ class Fleet:
         except InvokeRefusedError:
             self._counters.throttled += 1
             raise
-        request_id = str(uuid.uuid4())
-        invocation = _Invocation(request_id, payload, origin, asyncio.get_running_loop().create_future())
+        request_id = call.request_id
+        invocation = _Invocation(call, asyncio.get_running_loop().create_future(), LogTail() if call.with_log else None)
         self._invocations[request_id] = invocation
         self._counters.invocations += 1
         self._perform(self._dispatcher.submit(request_id, self._clock.monotonic_s()))
@@ -174,6 +193,7 @@ class Fleet:
                     self._fail_at_start(self._invocations[request_id])
 
     async def _start(self, name: str) -> None:
+        output = _Output()
         environment = ExecutionEnvironment(
             name,
             self._function,
@@ -182,9 +202,9 @@ class Fleet:
             log_stream=datetime.fromtimestamp(self._clock.wall_ms() / 1000, UTC).strftime("%Y/%m/%d/[$LATEST]")
             + uuid.uuid4().hex,
             events=self,
-            on_line=lambda line: self._on_log(self._function.name, name, line),
+            on_line=lambda line: self._on_line(name, output, line),
         )
-        running = _Running(environment, self._clock.monotonic_s(), second_try=self._last_init_over_limit)
+        running = _Running(environment, output, self._clock.monotonic_s(), second_try=self._last_init_over_limit)
         self._environments[name] = running
         # The second try is part of the invocation; a machine slower than Lambda's still gets the init limit.
         allowance_s = self._init_limit_s
@@ -207,20 +227,23 @@ class Fleet:
 
     def _give(self, name: str, request_id: str) -> None:
         invocation = self._invocations[request_id]
+        running = self._environments[name]
         now_ms = self._clock.wall_ms()
-        trace = uuid.uuid4().hex
-        self._environments[name].environment.give(
-            request_id,
-            invocation.payload,
+        running.output.invocation = invocation
+        invocation.environment, invocation.given_s = name, self._clock.monotonic_s()
+        invocation.init_ms, running.init_ms = running.init_ms, None
+        self._frame(invocation, start_line(request_id))
+        running.environment.give(
+            invocation.call,
             deadline_ms=now_ms + self._function.timeout_s * 1000,
-            trace_id=f"Root=1-{now_ms // 1000:08x}-{trace[:24]};Parent={uuid.uuid4().hex[:16]};Sampled=0",
+            trace_id=trace_id(now_ms),
         )
         invocation.timer = asyncio.get_running_loop().call_later(
             self._function.timeout_s, self._on_timeout, name, request_id
         )
 
     def _fail_at_start(self, invocation: _Invocation) -> None:
-        error = self._start_error(invocation.request_id)
+        error = self._start_error(invocation.call.request_id)
         if isinstance(error, InvokeRefusedError):
             self._refuse(invocation, error)
         else:
@@ -237,7 +260,8 @@ class Fleet:
             running.init_timer.cancel()
             running.init_timer = None
             self._last_init_over_limit = False
-            self._counters.cold_start_ms.append((self._clock.monotonic_s() - running.started_s) * 1000)
+            running.init_ms = (self._clock.monotonic_s() - running.started_s) * 1000
+            self._counters.cold_start_ms.append(running.init_ms)
         self._perform(self._dispatcher.polled(environment))
 
     def on_poll_lost(self, environment: str) -> None:
@@ -284,7 +308,12 @@ class Fleet:
         request_id, actions = self._dispatcher.died(environment)
         self._discard(environment)
         if request_id is not None:
-            self._finish(self._invocations[request_id], faults.exited(request_id, return_code), faults.UNHANDLED)
+            invocation = self._invocations[request_id]
+            payload = faults.exited(request_id, return_code)
+            error_type, message, _ = faults.describe(payload)
+            self._finish(
+                invocation, payload, faults.UNHANDLED, last_line=message, status="error", error_type=error_type
+            )
         else:
             log.warning("Environment %s ended between invocations: %s.", environment, faults.exit_reason(return_code))
         self._perform(actions)
@@ -296,11 +325,16 @@ class Fleet:
             return
         self._counters.timeouts += 1
         _, actions = self._dispatcher.died(environment)
+        timeout_s = self._function.timeout_s
+        self._finish(
+            self._invocations[request_id],
+            faults.timed_out(request_id, timeout_s),
+            faults.UNHANDLED,
+            last_line=timeout_line(iso_time(self._clock.wall_ms()), request_id, timeout_s),
+            status="timeout",
+        )
         self._environments[environment].environment.kill()
         self._discard(environment)
-        self._finish(
-            self._invocations[request_id], faults.timed_out(request_id, self._function.timeout_s), faults.UNHANDLED
-        )
         self._perform(actions)
 
     def _on_init_over_limit(self, environment: str) -> None:
@@ -322,6 +356,22 @@ class Fleet:
         self._start_error = lambda request_id: faults.timed_out(request_id, self._function.timeout_s)
         self._lose_at_start(environment, repeatable=False)
 
+    # -- the log -----------------------------------------------------------------------------------------------------
+
+    def _on_line(self, environment: str, output: _Output, line: str) -> None:
+        self._on_log(self._function.name, environment, line)
+        if output.invocation is not None and output.invocation.tail is not None:
+            output.invocation.tail.add(line)
+
+    def _has_frames(self, invocation: _Invocation) -> bool:
+        return self._log_frames or invocation.tail is not None
+
+    def _frame(self, invocation: _Invocation, line: str) -> None:
+        if self._log_frames:
+            self._on_log(self._function.name, invocation.environment or self._function.name, line)
+        if invocation.tail is not None:
+            invocation.tail.add(line)
+
     # -- ends --------------------------------------------------------------------------------------------------------
 
     def _lose_at_start(self, environment: str, *, repeatable: bool) -> None:
@@ -335,13 +385,46 @@ class Fleet:
             running.init_timer.cancel()
         self._spawn(running.environment.close(), "close")
 
-    def _finish(self, invocation: _Invocation, payload: bytes, function_error: str | None) -> None:
+    def _finish(
+        self,
+        invocation: _Invocation,
+        payload: bytes,
+        function_error: str | None,
+        *,
+        last_line: str | None = None,
+        status: str | None = None,
+        error_type: str | None = None,
+    ) -> None:
         self._leave(invocation)
+        call = invocation.call
         if function_error is not None:
             self._counters.errors += 1
-            log.error("%s", failure_entry(self._function.name, invocation.request_id, invocation.origin, payload))
-        if not invocation.done.done():
-            invocation.done.set_result(InvocationResult(invocation.request_id, payload, function_error))
+            log.error("%s", failure_entry(self._function.name, call.request_id, call.origin, payload))
+        result = InvocationResult(call.request_id, payload, function_error)
+        if not self._has_frames(invocation):
+            _settle(invocation, result)
+            return
+        running = self._environments.get(invocation.environment or "")
+        report = Report(
+            call.request_id,
+            duration_ms=(self._clock.monotonic_s() - invocation.given_s) * 1000 if invocation.environment else 0.0,
+            memory_mb=self._function.memory_mb,
+            max_memory_mb=None if running is None else peak_mb(running.environment.pid),
+            init_ms=invocation.init_ms,
+            status=status,
+            error_type=error_type,
+        )
+        # What the handler put out before it answered is in the pipe already: it is read in this turn of the loop and
+        # told in the next one, so the log ends in the one after that.
+        loop = asyncio.get_running_loop()
+        loop.call_soon(loop.call_soon, self._end_log, invocation, result, report, last_line)
+
+    def _end_log(
+        self, invocation: _Invocation, result: InvocationResult, report: Report, last_line: str | None
+    ) -> None:
+        for line in (*([] if last_line is None else [last_line]), *end_lines(report)):
+            self._frame(invocation, line)
+        _settle(invocation, result if invocation.tail is None else replace(result, log=invocation.tail.text()))
 
     def _refuse(self, invocation: _Invocation, error: InvokeRefusedError) -> None:
         self._leave(invocation)
@@ -349,7 +432,7 @@ class Fleet:
             invocation.done.set_exception(error)
 
     def _leave(self, invocation: _Invocation) -> None:
-        del self._invocations[invocation.request_id]
+        del self._invocations[invocation.call.request_id]
         self._concurrency.end(self._function.name)
         if invocation.timer is not None:
             invocation.timer.cancel()
@@ -358,6 +441,17 @@ class Fleet:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _settle(invocation: _Invocation, result: InvocationResult) -> None:
+    if not invocation.done.done():
+        invocation.done.set_result(result)
+
+
+def trace_id(wall_ms: int) -> str:
+    """What `_X_AMZN_TRACE_ID` says during one invocation."""
+    random_part = uuid.uuid4().hex
+    return f"Root=1-{wall_ms // 1000:08x}-{random_part[:24]};Parent={uuid.uuid4().hex[:16]};Sampled=0"
 
 
 def stopping_refusal() -> InvokeRefusedError:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any, TextIO, cast
 
 _thread = threading.local()
 
 
-def mark_handler_thread() -> None:
-    """Declare the current thread to be a handler's."""
+def mark_handler_thread(heard: Callable[[str], None] | None = None) -> None:
+    """Declare the current thread to be a handler's; `heard` gets what it prints as well."""
     _thread.handler = True
+    _thread.heard = heard
 
 
 class HandlerOutput:
@@ -44,3 +46,10 @@ class _Router:
     def __getattr__(self, name: str) -> Any:
         stream = sys.stderr if getattr(_thread, "handler", False) else self._stdout
         return getattr(stream, name)
+
+    def write(self, text: str) -> int:
+        heard = getattr(_thread, "heard", None)
+        if heard is not None:
+            heard(text)
+        written: int = self.__getattr__("write")(text)
+        return written

@@ -28,12 +28,14 @@ from typing import Any, TypeVar, cast
 
 from simulator.clock import Clock
 from simulator.functions import faults
+from simulator.functions.call import Call
 from simulator.functions.concurrency import Concurrency
 from simulator.functions.environment_variables import handler_environment
 from simulator.functions.execution_environment import Settings
-from simulator.functions.fleet import Counters, stopping_refusal
+from simulator.functions.fleet import Counters, OnLog, stopping_refusal, trace_id
 from simulator.functions.handler_output import mark_handler_thread
-from simulator.functions.log_text import failure_entry, load_failure_sentence
+from simulator.functions.log_frames import LogTail, Report, end_lines, iso_time, start_line, timeout_line
+from simulator.functions.log_text import LineSplitter, error_lines, failure_entry, load_failure_sentence
 from simulator.functions.module_space import ModuleSpace
 from simulator.functions.plain_runtime import RuntimeClasses, best_runtime
 from simulator.invocation import InvocationResult, InvokeRefusedError
@@ -45,12 +47,13 @@ _T = TypeVar("_T")
 
 
 class _HandlerFailedError(Exception):
-    """Carries a finished error object; `fatal` when the environment would have died."""
+    """Carries a finished error object; `fatal` when the environment would have died, `status` how."""
 
-    def __init__(self, payload: bytes, *, fatal: bool = False) -> None:
+    def __init__(self, payload: bytes, *, fatal: bool = False, status: str | None = None) -> None:
         super().__init__()
         self.payload = payload
         self.fatal = fatal
+        self.status = status
 
 
 class InProcessFunction:
@@ -65,9 +68,13 @@ class InProcessFunction:
         concurrency: Concurrency,
         turn: asyncio.Lock,
         init_limit_s: float,
+        log_frames: bool,
         clock: Clock,
+        on_log: OnLog,
         runtime: RuntimeClasses | None = None,
     ) -> None:
+        self._log_frames = log_frames
+        self._on_log = on_log
         self._runtime = runtime or best_runtime()
         self._function = function
         self._concurrency = concurrency
@@ -81,6 +88,7 @@ class InProcessFunction:
             variables,
             region=settings.region,
             aws_endpoint_url=settings.aws_endpoint_url,
+            lambda_url=settings.lambda_url,
             runtime_api="127.0.0.1:0",
             runtime_dir=os.path.dirname(__file__),  # noqa: PTH120
             log_stream=f"in-process/[$LATEST]{uuid.uuid4().hex}",
@@ -92,7 +100,7 @@ class InProcessFunction:
         self._cold_starts = 0
         self._stopping = False
 
-    async def invoke(self, payload: bytes, origin: str) -> InvocationResult:
+    async def invoke(self, call: Call) -> InvocationResult:
         """Run the handler once; see `Invoke`."""
         if self._stopping:
             raise stopping_refusal()
@@ -102,7 +110,7 @@ class InProcessFunction:
             self._counters.throttled += 1
             raise
         self._counters.invocations += 1
-        task = asyncio.get_running_loop().create_task(self._in_turn(payload, origin))
+        task = asyncio.get_running_loop().create_task(self._in_turn(call))
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         try:
@@ -133,83 +141,105 @@ class InProcessFunction:
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
-    async def _in_turn(self, payload: bytes, origin: str) -> InvocationResult:
+    async def _in_turn(self, call: Call) -> InvocationResult:
         async with self._turn:
-            return await self._run(payload, origin)
+            return await self._run(call)
 
     def _ended(self, task: asyncio.Task[InvocationResult]) -> None:
         self._tasks.discard(task)
         self._concurrency.end(self._function.name)
 
-    async def _run(self, payload: bytes, origin: str) -> InvocationResult:
-        request_id = str(uuid.uuid4())
+    async def _run(self, call: Call) -> InvocationResult:
+        journal = _Journal(call, self._function.name, self._on_log if self._log_frames else None)
         function_error = None
         keep = False
-        with _variables(self._environment):
+        init_ms: float | None = None
+        status: str | None = None
+        with _variables({**self._environment, "_X_AMZN_TRACE_ID": trace_id(self._clock.wall_ms())}):
             self._space.enter()
+            began_s = self._clock.monotonic_s()
             try:
-                handler = await self._handler(request_id)
-                result = await self._handle(handler, request_id, payload)
+                if self._loaded is None:
+                    self._loaded = await self._load(call.request_id, journal)
+                    init_ms = (self._clock.monotonic_s() - began_s) * 1000
+                    self._counters.cold_start_ms.append(init_ms)
+                    began_s = self._clock.monotonic_s()
+                journal.frame(start_line(call.request_id))
+                result = await self._handle(self._loaded, call, journal)
                 keep = True
                 if len(result) > faults.MAX_RESPONSE_BYTES:
                     result, function_error = faults.response_too_large(len(result)), faults.UNHANDLED
             except _HandlerFailedError as error:
                 keep = self._loaded is not None and not error.fatal
-                result, function_error = error.payload, faults.UNHANDLED
+                result, function_error, status = error.payload, faults.UNHANDLED, error.status
             finally:
                 self._space.leave(keep=keep)
                 if not keep:
                     self._loaded = None
         if function_error is not None:
             self._counters.errors += 1
-            log.error("%s", failure_entry(self._function.name, request_id, origin, result))
-        return InvocationResult(request_id, result, function_error)
+            log.error("%s", failure_entry(self._function.name, call.request_id, call.origin, result))
+            if status is None:
+                journal.heard(error_lines(result))
+        if status == "timeout":
+            journal.frame(timeout_line(iso_time(self._clock.wall_ms()), call.request_id, self._function.timeout_s))
+        elif status is not None:
+            journal.frame(faults.describe(result)[1])
+        report = Report(
+            call.request_id,
+            duration_ms=(self._clock.monotonic_s() - began_s) * 1000,
+            memory_mb=self._function.memory_mb,
+            init_ms=init_ms,
+            status=status,
+            error_type=faults.describe(result)[0] if status == "error" else None,
+        )
+        for line in end_lines(report):
+            journal.frame(line)
+        return InvocationResult(call.request_id, result, function_error, journal.text())
 
-    async def _handler(self, request_id: str) -> Handler:
-        if self._loaded is None:
-            self._cold_starts += 1
-            began_s = self._clock.monotonic_s()
-            try:
-                handler = await self._call(lambda: _load(self._function.handler), self._init_limit_s)
-            except TimeoutError:
-                raise self._timeout(request_id) from None
-            except _HandlerFailedError as error:
-                log.error(
-                    "%s",
-                    load_failure_sentence(
-                        self._function.name, self._function.handler, str(self._function.code_dir), error.payload
-                    ),
-                )
-                raise
-            except SystemExit as stop:
-                raise _HandlerFailedError(faults.exited(request_id, _exit_code(stop)), fatal=True) from None
-            self._counters.cold_start_ms.append((self._clock.monotonic_s() - began_s) * 1000)
-            self._loaded = handler
-        return self._loaded
+    async def _load(self, request_id: str, journal: _Journal) -> Handler:
+        self._cold_starts += 1
+        try:
+            return await self._call(lambda: _load(self._function.handler), self._init_limit_s, journal)
+        except TimeoutError:
+            raise self._timeout(request_id) from None
+        except _HandlerFailedError as error:
+            log.error(
+                "%s",
+                load_failure_sentence(
+                    self._function.name, self._function.handler, str(self._function.code_dir), error.payload
+                ),
+            )
+            raise
+        except SystemExit as stop:
+            raise _HandlerFailedError(faults.exited(request_id, _exit_code(stop)), fatal=True, status="error") from None
 
-    async def _handle(self, handler: Handler, request_id: str, payload: bytes) -> bytes:
+    async def _handle(self, handler: Handler, call: Call, journal: _Journal) -> bytes:
         deadline_ms = self._clock.wall_ms() + self._function.timeout_s * 1000
+        client_context = None if call.client_context is None else json.loads(call.client_context)
 
         def run() -> bytes:
             try:
-                context = self._runtime.context(request_id, None, None, deadline_ms, self._function.arn, None)
+                context = self._runtime.context(call.request_id, client_context, None, deadline_ms, call.arn, None)
                 marshaller = self._runtime.marshaller()
-                event = marshaller.unmarshal_request(payload, "application/json")
+                event = marshaller.unmarshal_request(call.payload, "application/json")
                 result, _ = marshaller.marshal_response(handler(event, context))
             except Exception as error:
-                raise _HandlerFailedError(self._describe(error, request_id)) from error
+                raise _HandlerFailedError(self._describe(error, call.request_id)) from error
             return result if isinstance(result, bytes) else result.encode()
 
         try:
-            return await self._call(run, self._function.timeout_s)
+            return await self._call(run, self._function.timeout_s, journal)
         except TimeoutError:
-            raise self._timeout(request_id) from None
+            raise self._timeout(call.request_id) from None
         except SystemExit as stop:
-            raise _HandlerFailedError(faults.exited(request_id, _exit_code(stop)), fatal=True) from None
+            raise _HandlerFailedError(
+                faults.exited(call.request_id, _exit_code(stop)), fatal=True, status="error"
+            ) from None
 
     def _timeout(self, request_id: str) -> _HandlerFailedError:
         self._counters.timeouts += 1
-        return _HandlerFailedError(faults.timed_out(request_id, self._function.timeout_s), fatal=True)
+        return _HandlerFailedError(faults.timed_out(request_id, self._function.timeout_s), fatal=True, status="timeout")
 
     def _describe(self, error: Exception, request_id: str) -> bytes:
         if isinstance(error, self._runtime.fault):
@@ -217,7 +247,7 @@ class InProcessFunction:
             return _error_object(fault.msg, fault.exception_type, fault.trace or [], request_id)
         return _error_object(str(error), type(error).__name__, _stack_trace(error), request_id)
 
-    async def _call(self, work: Callable[[], _T], limit_s: float) -> _T:
+    async def _call(self, work: Callable[[], _T], limit_s: float, journal: _Journal) -> _T:
         """Run `work` in a daemon thread; raises `TimeoutError` after `limit_s` and leaves the thread to itself."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[_T] = loop.create_future()
@@ -231,7 +261,7 @@ class InProcessFunction:
                 done.set_result(cast("_T", result))
 
         def run() -> None:
-            mark_handler_thread()
+            mark_handler_thread(journal.heard if journal.listens else None)
             try:
                 outcome: tuple[_T | None, BaseException | None] = (work(), None)
             except BaseException as error:  # noqa: BLE001  SystemExit included: it is the handler's answer
@@ -244,6 +274,40 @@ class InProcessFunction:
             return await asyncio.wait_for(done, limit_s)
         except _Boxed as box:
             raise box.error from None
+
+
+class _Journal:
+    """The log of one invocation, for those who want to read it."""
+
+    def __init__(self, call: Call, function: str, on_frame: OnLog | None) -> None:
+        self._function = function
+        self._on_frame = on_frame
+        self._tail = LogTail() if call.with_log else None
+        self._splitter = LineSplitter()
+
+    @property
+    def listens(self) -> bool:
+        """Whether anybody wants what the handler prints."""
+        return self._tail is not None
+
+    def heard(self, text: str) -> None:
+        """The handler has printed something."""
+        if self._tail is not None:
+            for line in self._splitter.feed(text.encode("utf-8", "replace")):
+                self._tail.add(line)
+
+    def frame(self, line: str) -> None:
+        """A line of Lambda's own."""
+        if self._on_frame is not None:
+            self._on_frame(self._function, self._function, line)
+        if self._tail is not None:
+            for rest in self._splitter.end():
+                self._tail.add(rest)
+            self._tail.add(line)
+
+    def text(self) -> bytes | None:
+        """The end of it."""
+        return None if self._tail is None else self._tail.text()
 
 
 class _Boxed(Exception):

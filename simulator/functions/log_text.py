@@ -34,6 +34,12 @@ def failure_entry(function: str, request_id: str, origin: str, payload: bytes) -
     return "\n    ".join([head, *shown])
 
 
+def error_lines(payload: bytes) -> str:
+    """What AWS's runtime client prints about a failed invocation (F20)."""
+    error_type, message, trace = describe(payload)
+    return "\n".join([f"[ERROR] {error_type}: {message}", "Traceback (most recent call last):", *trace]) + "\n"
+
+
 def load_failure_sentence(function: str, handler: str, code_dir: str, payload: bytes) -> str:
     """One sentence for a handler that cannot be imported, with the next step."""
     error_type, message, _ = describe(payload)

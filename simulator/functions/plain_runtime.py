@@ -21,6 +21,9 @@ _UNESCAPED_SINCE = (3, 12)
 """Python 3.12 and later runtimes leave non-ASCII text as it is (F14)."""
 
 
+_W3C_FIELDS = ("traceparent", "tracestate", "baggage")
+
+
 @dataclass(frozen=True, slots=True)
 class RuntimeClasses:
     """What a handler's runtime is made of."""
@@ -59,13 +62,37 @@ class CognitoIdentity:
     cognito_identity_pool_id: str | None = None
 
 
+class Client:
+    """The mobile application that calls, in its own words."""
+
+    def __init__(self, facts: dict[str, Any]) -> None:
+        for name in (
+            "installation_id",
+            "app_title",
+            "app_version_name",
+            "app_version_code",
+            "app_package_name",
+        ):
+            setattr(self, name, facts.get(name))
+
+
+class ClientContext:
+    """What the caller says about itself (F02)."""
+
+    def __init__(self, facts: dict[str, Any]) -> None:
+        self.custom = facts.get("custom")
+        self.env = facts.get("env")
+        client = facts.get("client")
+        self.client = None if client is None else Client(client)
+
+
 class LambdaContext:
     """The handler's second argument (F01, F02)."""
 
     def __init__(
         self,
         invoke_id: str,
-        client_context: None,
+        client_context: dict[str, Any] | None,
         cognito_identity: None,
         epoch_deadline_time_in_ms: int,
         invoked_function_arn: str | None = None,
@@ -79,7 +106,8 @@ class LambdaContext:
         self.function_version = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION")
         self.invoked_function_arn = invoked_function_arn
         self.tenant_id = tenant_id
-        self.client_context = client_context
+        self._w3c = _pop_w3c(client_context)
+        self.client_context = None if client_context is None else ClientContext(client_context)
         self.identity = CognitoIdentity() if cognito_identity is None else cognito_identity
         self._epoch_deadline_time_in_ms = epoch_deadline_time_in_ms
 
@@ -87,9 +115,20 @@ class LambdaContext:
         """Milliseconds until the timeout, never negative."""
         return max(0, self._epoch_deadline_time_in_ms - int(time.time() * 1000))
 
+    def w3c(self) -> dict[str, str]:
+        """The W3C trace context that came with the client context."""
+        return dict(self._w3c)
+
     def log(self, msg: object) -> None:
         """Write `msg` to the function's log."""
         sys.stdout.write(str(msg))
+
+
+def _pop_w3c(client_context: dict[str, Any] | None) -> dict[str, str]:
+    fields = client_context.pop("w3c", None) if client_context is not None else None
+    if not isinstance(fields, dict):
+        return {}
+    return {name: fields[name] for name in _W3C_FIELDS if isinstance(fields.get(name), str)}
 
 
 class Marshaller:

@@ -14,7 +14,9 @@ Different from Lambda:
 - A cold start takes what importing takes here, and shares the machine's cores with everything else.
 - When the handler cannot be imported and no environment works, the error is repeated for a second without a new
   process (F09).
-- Log frames (`START`, `END`, `REPORT`, F20) are not written.
+- Log frames (`START`, `END`, `REPORT`, F20) are written where they are asked for: `functions.log_frames` for the
+  output, `LogType=Tail` for one answer. The memory they name is the worker's own peak, and only Linux tells it.
+- Asynchronous events wait in memory; what has not come to its end is dropped with the stack (F17).
 
 For the in-process mode see `simulator.functions.in_process`.
 """
@@ -24,10 +26,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.util
-import json
 import logging
 import os
 import tempfile
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
@@ -35,14 +37,17 @@ from typing import Any, Self
 
 from simulator.clock import Clock, SystemClock
 from simulator.errors import EnvironmentFailure, InputError
+from simulator.functions.call import Call
 from simulator.functions.concurrency import Concurrency
 from simulator.functions.environment_variables import harmless_aws, machine_variables, refuse_reserved
+from simulator.functions.event_queue import EventQueue, SendToQueue
 from simulator.functions.execution_environment import Settings
-from simulator.functions.faults import MAX_REQUEST_BYTES
 from simulator.functions.fleet import Fleet, OnLog, stopping_refusal
 from simulator.functions.guardian import Guardian
 from simulator.functions.handler_output import HandlerOutput
 from simulator.functions.in_process import InProcessFunction, kept_from_aws
+from simulator.functions.invoke_api import InvokeApi
+from simulator.functions.invoke_wire import Account, InvocationType, check_payload
 from simulator.functions.settings import FunctionSettings
 from simulator.invocation import InvocationResult, InvokeRefusedError
 from simulator.stack.model import Function
@@ -76,6 +81,7 @@ class FunctionPool:
         settings: FunctionSettings | None = None,
         clock: Clock | None = None,
         on_log: OnLog | None = None,
+        send_to_queue: SendToQueue | None = None,
     ) -> None:
         self._functions: dict[str, Function] = {}
         for function in functions:
@@ -92,6 +98,11 @@ class FunctionPool:
         self._concurrency()  # refuses what cannot be, before anything is started
         self._clock = clock or SystemClock()
         self._on_log = on_log or _log_line
+        self._send_to_queue = send_to_queue
+        self._account = Account(region, _account_id(functions), self._functions.keys())
+        self._api: InvokeApi | None = None
+        self._events: EventQueue | None = None
+        self._lambda_url: str | None = None
         self._home: tempfile.TemporaryDirectory[str] | None = None
         self._output = HandlerOutput()
         self._kept_from_aws = contextlib.ExitStack()
@@ -112,13 +123,37 @@ class FunctionPool:
                 "set the same environment variables, or use worker processes for one of them."
             )
         self._home = tempfile.TemporaryDirectory(prefix="tracker-sim-home-")
+        try:
+            await self._make_ready(self._home.name)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _make_ready(self, home: str) -> None:
+        self._api = InvokeApi(self._account, invoke=self._invoke, invoke_later=self._invoke_later)
+        self._lambda_url = await self._api.listen()
+        self._events = EventQueue(
+            self._functions,
+            self._invoke,
+            invoke_later=self.invoke_later,
+            send_to_queue=self._send_to_queue,
+            speed=self._settings.async_speed,
+            clock=self._clock,
+        )
         if self.in_process:
-            self._keep_from_aws(self._home.name)
+            self._keep_from_aws(home)
             FunctionPool._running_in_process = True
             self._output.install()
         elif self._settings.freeze:
             await self._start_guardian()
-        settings = Settings(self._region, self._aws_endpoint_url, self._home.name, machine_variables(), self._guardian)
+        settings = Settings(
+            self._region,
+            self._aws_endpoint_url,
+            self._lambda_url,
+            home,
+            machine_variables(),
+            self._guardian,
+        )
         concurrency = self._concurrency()
         turn = asyncio.Lock()
         for name, function in self._functions.items():
@@ -131,7 +166,9 @@ class FunctionPool:
                     concurrency=concurrency,
                     turn=turn,
                     init_limit_s=self._settings.init_limit_s,
+                    log_frames=self._settings.log_frames,
                     clock=self._clock,
+                    on_log=self._on_log,
                 )
             else:
                 self._runners[name] = Fleet(
@@ -142,6 +179,7 @@ class FunctionPool:
                     max_environments=self._max_environments,
                     max_starting=max(2, os.cpu_count() or 1),
                     init_limit_s=self._settings.init_limit_s,
+                    log_frames=self._settings.log_frames,
                     clock=self._clock,
                     on_log=self._on_log,
                 )
@@ -152,7 +190,11 @@ class FunctionPool:
             return
         home, self._home = self._home, None
         try:
+            if self._events is not None:
+                await self._events.stop()
             await asyncio.gather(*(runner.stop() for runner in self._runners.values()))
+            if self._api is not None:
+                await self._api.close()
         finally:
             self._last_stats = {name: runner.stats() for name, runner in self._runners.items()}
             self._runners = {}
@@ -184,7 +226,12 @@ class FunctionPool:
 
     def _keep_from_aws(self, home: str) -> None:
         # Not only while a handler is waited for: one that has timed out runs on, perhaps at a breakpoint.
-        harmless = harmless_aws(region=self._region, aws_endpoint_url=self._aws_endpoint_url, home=home)
+        harmless = harmless_aws(
+            region=self._region,
+            aws_endpoint_url=self._aws_endpoint_url,
+            lambda_url=self.lambda_url,
+            home=home,
+        )
         self._kept_from_aws.enter_context(kept_from_aws(harmless))
 
     async def __aenter__(self) -> Self:
@@ -196,8 +243,27 @@ class FunctionPool:
         """Stop."""
         await self.stop()
 
+    @property
+    def lambda_url(self) -> str:
+        """Where the Invoke API is, for `AWS_ENDPOINT_URL_LAMBDA`; only once started."""
+        if self._lambda_url is None:
+            raise RuntimeError("the functions have not been started")
+        return self._lambda_url
+
     async def invoke(self, function_name: str, payload: bytes, *, origin: str = "") -> InvocationResult:
         """See `Invoke`; raises `InvokeRefusedError` with 400, 404, 413, 429, or 500 when stopped (F15, F16)."""
+        call = self._new_call(function_name, payload, origin)
+        check_payload(payload, InvocationType.REQUEST_RESPONSE)
+        return await self._invoke(function_name, call)
+
+    def invoke_later(self, function_name: str, payload: bytes, origin: str = "") -> str:
+        """Take an asynchronous event (F17) and return its request id; refuses as `invoke` does, but never with 429."""
+        call = self._new_call(function_name, payload, origin)
+        check_payload(payload, InvocationType.EVENT)
+        self._invoke_later(function_name, call)
+        return call.request_id
+
+    def _new_call(self, function_name: str, payload: bytes, origin: str) -> Call:
         function = self._functions.get(function_name)
         if function is None:
             raise InvokeRefusedError(
@@ -205,23 +271,17 @@ class FunctionPool:
                 "ResourceNotFoundException",
                 f"Function not found: {function_name}; the stack has {', '.join(sorted(self._functions)) or 'none'}",
             )
+        return Call(str(uuid.uuid4()), payload, function.arn, origin)
+
+    async def _invoke(self, function_name: str, call: Call) -> InvocationResult:
         if self._home is None:
             raise stopping_refusal()
-        if len(payload) > MAX_REQUEST_BYTES:
-            raise InvokeRefusedError(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                "RequestTooLargeException",
-                f"Request must be smaller than {MAX_REQUEST_BYTES} bytes for the InvokeFunction operation",
-            )
-        try:
-            json.loads(payload)
-        except ValueError as error:
-            raise InvokeRefusedError(
-                HTTPStatus.BAD_REQUEST,
-                "InvalidRequestContentException",
-                f"Could not parse request body into json: {error}",
-            ) from error
-        return await self._runners[function_name].invoke(payload, origin)
+        return await self._runners[function_name].invoke(call)
+
+    def _invoke_later(self, function_name: str, call: Call) -> None:
+        if self._home is None or self._events is None:
+            raise stopping_refusal()
+        self._events.add(function_name, call)
 
     def stats(self) -> dict[str, dict[str, Any]]:
         """Per function: invocations, errors, timeouts, throttled, cold_starts, cold_start_ms, environments, pids.
@@ -240,6 +300,12 @@ class FunctionPool:
 def runtime_client_installed() -> bool:
     """Whether AWS's runtime client, native part included, can be imported here."""
     return all(importlib.util.find_spec(name) is not None for name in ("awslambdaric", "runtime_client"))
+
+
+def _account_id(functions: Sequence[Function]) -> str:
+    """The account in the functions' ARNs."""
+    parts = functions[0].arn.split(":") if functions else []
+    return parts[4] if len(parts) > 4 else "123456789012"  # noqa: PLR2004
 
 
 def _log_line(function: str, environment: str, line: str) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Protocol
 
+from simulator.functions.call import Call
 from simulator.http11 import Header, HttpConnection, HttpRequest, OpenConnections
 
 PREFIX = "/2018-06-01/runtime"
@@ -61,23 +62,22 @@ class RuntimeApi:
             self._server = None
         await self.connections.drain(_CLOSE_GRACE_S)
 
-    def give(self, request_id: str, payload: bytes, *, deadline_ms: int, function_arn: str, trace_id: str) -> None:
+    def give(self, call: Call, *, deadline_ms: int, trace_id: str) -> None:
         """Answer the waiting poll with an event; only after `on_poll`."""
         connection, self._waiting = self._waiting, None
         if connection is None:
             raise RuntimeError("no worker is waiting for an event")
-        self._given = request_id
-        connection.respond(
-            HTTPStatus.OK,
-            [
-                *_JSON,
-                ("Lambda-Runtime-Aws-Request-Id", request_id),
-                ("Lambda-Runtime-Deadline-Ms", str(deadline_ms)),
-                ("Lambda-Runtime-Invoked-Function-Arn", function_arn),
-                ("Lambda-Runtime-Trace-Id", trace_id),
-            ],
-            payload,
-        )
+        self._given = call.request_id
+        headers = [
+            *_JSON,
+            ("Lambda-Runtime-Aws-Request-Id", call.request_id),
+            ("Lambda-Runtime-Deadline-Ms", str(deadline_ms)),
+            ("Lambda-Runtime-Invoked-Function-Arn", call.arn),
+            ("Lambda-Runtime-Trace-Id", trace_id),
+        ]
+        if call.client_context is not None:
+            headers.append(("Lambda-Runtime-Client-Context", call.client_context))
+        connection.respond(HTTPStatus.OK, headers, call.payload)
 
     def when_hung_up(self, callback: Callable[[], None]) -> None:
         """Call back once no connection is left, so that an answer already on its way is read first."""

@@ -14,3 +14,7 @@ class FunctionSettings:
     freeze: bool = setting(True, "stop an environment between invocations, as Lambda does", row="F07")
     init_limit_s: float = setting(10.0, "seconds that importing a handler may take", row="F09", low=0.01)
     account_concurrency: int = setting(1_000, "invocations of all functions at a time", row="F19", low=1)
+    log_frames: bool = setting(False, "START, END and REPORT lines in the functions' output", row="F20")
+    async_speed: float = setting(
+        1.0, "how many times faster than in AWS retries of asynchronous events come", row="F17", low=0.001
+    )

@@ -21,6 +21,7 @@ KEYS = {
     "management_url",
     "apis",
     "aws_endpoint_url",
+    "lambda_url",
     "region",
     "queue_urls",
     "tables",

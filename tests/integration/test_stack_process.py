@@ -16,7 +16,8 @@ from simulator.errors import EnvironmentFailure, InputError
 GOOD = """
 import json, os, sys
 print(json.dumps({"websocket_url": None, "http_url": None, "management_url": None, "apis": {}, "aws_endpoint_url": "u",
-                  "region": "r", "queue_urls": {}, "tables": [], "functions": [], "pid": os.getpid()}), flush=True)
+                  "lambda_url": "l", "region": "r", "queue_urls": {}, "tables": [], "functions": [],
+                  "pid": os.getpid()}), flush=True)
 """
 UNTIL_STDIN_CLOSES = "sys.stdin.read()\n"
 

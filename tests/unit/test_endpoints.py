@@ -11,6 +11,7 @@ ALL = Endpoints(
     management_url="http://127.0.0.1:1/primary",
     apis={"Api": "ws://127.0.0.1:1/primary"},
     aws_endpoint_url="http://127.0.0.1:2",
+    lambda_url="http://127.0.0.1:3",
     region="us-east-1",
     queue_urls={"q": "http://127.0.0.1:2/123456789012/q"},
     tables=("a", "b"),

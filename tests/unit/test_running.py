@@ -24,6 +24,7 @@ def endpoints(port=8080, pid=None, **changes):
         "management_url": f"http://127.0.0.1:{port}/primary",
         "apis": {"Api": f"ws://127.0.0.1:{port}/primary"},
         "aws_endpoint_url": "http://127.0.0.1:4000",
+        "lambda_url": "http://127.0.0.1:4001",
         "region": "us-east-1",
         "queue_urls": {"vendors": "http://127.0.0.1:4000/123456789012/vendors"},
         "tables": ("vendors",),

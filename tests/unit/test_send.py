@@ -65,7 +65,7 @@ def test_another_name_is_refused_with_those_there_are(queues, has):
 
 
 def _stack(queues):
-    return Endpoints(None, None, None, {}, "http://aws", "us-east-1", queues, (), (), 1)
+    return Endpoints(None, None, None, {}, "http://aws", "http://lambda", "us-east-1", queues, (), (), 1)
 
 
 class Sqs:

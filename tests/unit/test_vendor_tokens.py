@@ -14,7 +14,9 @@ from simulator.vendors.vendor import vendor_id_of
 from tracker.token_secrets import parse_secrets
 from tracker.vendor_token import read_token
 
-ENDPOINTS = Endpoints("ws://127.0.0.1:1/s", None, None, {}, "http://127.0.0.1:2", "us-east-1", {}, (), (), 1)
+ENDPOINTS = Endpoints(
+    "ws://127.0.0.1:1/s", None, None, {}, "http://127.0.0.1:2", "http://127.0.0.1:3", "us-east-1", {}, (), (), 1
+)
 SECRET = "s" * 43
 
 

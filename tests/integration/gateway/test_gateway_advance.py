@@ -13,7 +13,7 @@ from simulator.errors import EnvironmentFailure, InputError
 
 
 def endpoints(url):
-    return Endpoints(url, None, None, {}, "http://127.0.0.1:1", "us-east-1", {}, (), (), 0)
+    return Endpoints(url, None, None, {}, "http://127.0.0.1:1", "http://127.0.0.1:2", "us-east-1", {}, (), (), 0)
 
 
 async def test_it_tells_how_many_connections_were_closed(serve):

@@ -32,6 +32,7 @@ def environment(variables: dict[str, str], machine: dict[str, str]) -> dict[str,
         variables,
         region="eu-west-1",
         aws_endpoint_url="http://127.0.0.1:4000",
+        lambda_url="http://127.0.0.1:4001",
         runtime_api="127.0.0.1:5000",
         runtime_dir="/runtime",
         log_stream="2024/03/12/[$LATEST]abc",
@@ -45,6 +46,7 @@ def test_F04_the_whole_environment() -> None:
         "AWS_ACCESS_KEY_ID": "AKIDSIMULATED0000000",
         "AWS_DEFAULT_REGION": "eu-west-1",
         "AWS_ENDPOINT_URL": "http://127.0.0.1:4000",
+        "AWS_ENDPOINT_URL_LAMBDA": "http://127.0.0.1:4001",
         "AWS_EXECUTION_ENV": "AWS_Lambda_python3.12",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
         "AWS_LAMBDA_FUNCTION_NAME": "send",
@@ -62,11 +64,14 @@ def test_F04_the_whole_environment() -> None:
         "LAMBDA_RUNTIME_DIR": "/runtime",
         "LAMBDA_TASK_ROOT": "/code",
         "LANG": "en_US.UTF-8",
+        "LD_LIBRARY_PATH": "/code:/code/lib",
         "NO_PROXY": "127.0.0.1,localhost,::1,[::1]",
         "PATH": "/bin",
         "PYTHONPATH": "/code",
         "TABLE": "t",
         "TZ": ":UTC",
+        "_AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1",
+        "_AWS_XRAY_DAEMON_PORT": "2000",
         "_HANDLER": "app.go",
         "no_proxy": "127.0.0.1,localhost,::1,[::1]",
     }
@@ -78,12 +83,18 @@ def test_only_what_a_process_needs_is_taken_from_the_machine(monkeypatch: pytest
     assert machine_variables() == {"PATH": "/bin", "TMPDIR": "/t"}
 
 
-def test_packages_of_a_user_installation_are_found_without_the_real_home(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_F04_there_is_always_a_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "environ", {})
+    monkeypatch.setattr(sys, "path", ["/lib"])
+    assert machine_variables() == {"PATH": os.defpath}
+
+
+def test_packages_of_a_user_installation_are_found_without_the_real_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "environ", {"PATH": "/bin"})
     monkeypatch.setattr(site, "getusersitepackages", lambda: "/me/.local/lib/python/site-packages")
     monkeypatch.setattr(site, "getuserbase", lambda: "/me/.local")
     monkeypatch.setattr(sys, "path", ["/lib", "/me/.local/lib/python/site-packages"])
-    assert machine_variables() == {"PYTHONUSERBASE": "/me/.local"}
+    assert machine_variables() == {"PATH": "/bin", "PYTHONUSERBASE": "/me/.local"}
 
 
 @pytest.mark.parametrize("name", ["AWS_CA_BUNDLE", "AWS_TABLE_NAME", "AWS_ENDPOINT_URL", "LOG_LEVEL"])

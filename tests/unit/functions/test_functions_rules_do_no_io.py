@@ -8,7 +8,18 @@ import pytest
 import simulator.functions
 
 ROOM = Path(simulator.functions.__file__).parent
-RULES = ["concurrency", "dispatch", "faults", "life", "log_text", "settings"]
+RULES = [
+    "call",
+    "concurrency",
+    "dispatch",
+    "event_rules",
+    "faults",
+    "invoke_wire",
+    "life",
+    "log_frames",
+    "log_text",
+    "settings",
+]
 FORBIDDEN = {"asyncio", "logging", "os", "random", "secrets", "selectors", "socket", "ssl", "threading", "time", "uuid"}
 CLOCK_READINGS = {"now", "utcnow", "today"}
 

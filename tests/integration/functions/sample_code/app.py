@@ -1,9 +1,11 @@
 """Handlers for the tests of `simulator.functions`."""
 
 import decimal
+import json
 import os
 import socket
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -136,3 +138,48 @@ def output(event, context):
     print("to stdout é")  # noqa: T201
     print("to stderr", file=sys.stderr)  # noqa: T201
     print("escape \x1b[2J")  # noqa: T201
+
+
+def client_facts(event, context):
+    context_given = context.client_context
+    if context_given is None:
+        return None
+    return [context_given.custom, context_given.env, context_given.client and context_given.client.app_title]
+
+
+def arn(event, context):
+    return context.invoked_function_arn
+
+
+def fails_until(event, context):
+    """Raise until this environment has been asked so many times; tell the test each time."""
+    global calls  # noqa: PLW0603
+    calls += 1
+    with socket.create_connection(("127.0.0.1", event["port"])) as peer:
+        peer.sendall(f"{calls} {context.aws_request_id}\n".encode())
+    if calls <= event["times"]:
+        raise ValueError(f"try {calls}")
+    return {"calls": calls}
+
+
+def keeps_a_file(event, context):
+    """Write under the folder for temporary files what the next call reads."""
+    file = Path(tempfile.gettempdir()) / event["name"]
+    before = file.read_text() if file.exists() else None
+    file.write_text(event["text"])
+    return before
+
+
+def invokes(event, context):
+    """Invoke another function as handlers do: boto3 with no settings of its own."""
+    import boto3  # noqa: PLC0415  half a second that no other handler here needs
+
+    answer = boto3.client("lambda").invoke(
+        FunctionName=event["name"], InvocationType=event["type"], Payload=json.dumps(event["payload"])
+    )
+    return {"status": answer["StatusCode"], "payload": answer["Payload"].read().decode()}
+
+
+def tell_payload(event, context):
+    """As `meet`, for events whose sender knows of no test."""
+    return meet({"port": int(os.environ["RENDEZVOUS"])}, context)
