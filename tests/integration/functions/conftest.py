@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,11 +26,15 @@ class Rendezvous:
         default_factory=asyncio.Queue
     )
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
+    _met: list[asyncio.StreamWriter] = field(default_factory=list)
+    """Everyone, also who was killed before saying a word: none may be left to the garbage collector of a later test."""
 
     async def meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        pid = int(await reader.readline())
-        self.writers.append(writer)
-        await self.arrived.put((pid, reader, writer))
+        self._met.append(writer)
+        line = await reader.readline()
+        if line:
+            self.writers.append(writer)
+            await self.arrived.put((int(line), reader, writer))
 
     async def next_pid(self) -> int:
         return (await asyncio.wait_for(self.arrived.get(), 10))[0]
@@ -40,6 +45,14 @@ class Rendezvous:
             writer.close()
         self.writers.clear()
 
+    async def end(self) -> None:
+        """Cut everyone off."""
+        for writer in self._met:
+            writer.transport.abort()
+        for writer in self._met:
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
 
 @pytest.fixture
 async def rendezvous() -> AsyncIterator[Rendezvous]:
@@ -49,6 +62,7 @@ async def rendezvous() -> AsyncIterator[Rendezvous]:
     yield place
     await place.release()
     server.close()
+    await place.end()
     await server.wait_closed()
 
 

@@ -68,14 +68,18 @@ class Mailbox:
 async def lines():
     """A port to which handlers send a line, and the lines."""
     heard: asyncio.Queue[str] = asyncio.Queue()
+    met = []
 
     async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        met.append(writer)
         heard.put_nowait((await reader.readline()).decode().strip())
         writer.close()
 
     server = await asyncio.start_server(hear, "127.0.0.1", 0)
     yield server.sockets[0].getsockname()[1], heard
     server.close()
+    for writer in met:
+        writer.transport.abort()
     await server.wait_closed()
 
 
