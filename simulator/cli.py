@@ -28,6 +28,7 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from simulator import __version__
+from simulator.cli_scenarios import scenarios
 from simulator.errors import EnvironmentFailure, InputError, SimulatorError
 from simulator.loopback import without_proxy
 
@@ -166,6 +167,9 @@ def cli() -> None:
     """A local AWS for a live vendor map: run the tracker's real Lambda handlers, load them, and see what arrives."""
 
 
+cli.add_command(scenarios)
+
+
 # -- up ----------------------------------------------------------------------------------------------------------------
 
 
@@ -259,6 +263,9 @@ def _describe(endpoints: Any, template: Path, seed: int) -> None:
 @click.option("--speed", type=float, help="Simulated seconds per real second. Default: the scenario's.")
 @click.option("--subscribers", type=click.IntRange(min=1), help="Number of viewers. Default: the scenario's.")
 @click.option("--duration", type=float, help="Seconds of movement, for made vendors. Default: the scenario's.")
+@click.option("--scale", type=float, help="Factor on the subscribers and their arrivals. Default: none.")
+@click.option("--rate-scale", type=float, help="Factor on the updates per second. Default: none.")
+@click.option("--short", is_flag=True, help="Play the scenario's short version, for a small machine.")
 @click.option("--json", "json_path", metavar="FILE|-", help="Write the whole verdict as JSON to FILE, or to stdout.")
 @click.option(
     "--results",
@@ -277,6 +284,9 @@ def run(
     speed: float | None,
     subscribers: int | None,
     duration: float | None,
+    scale: float | None,
+    rate_scale: float | None,
+    short: bool,
     json_path: str | None,
     results_folder: Path,
     no_results: bool,
@@ -287,12 +297,22 @@ def run(
 
     SCENARIO is a TOML file or the name of one that comes with the tool. Exit status 0: every expectation held.
     """
-    from simulator.load import find_scenario, read_scenario  # noqa: PLC0415
+    from simulator.load import read_named  # noqa: PLC0415
     from simulator.loop import run as run_loop  # noqa: PLC0415
+    from simulator.settings import StackSettings  # noqa: PLC0415
 
-    chosen = read_scenario(find_scenario(scenario)).overridden(
-        seed=seed, speed=speed, schedule=schedule, subscribers=subscribers, duration_s=duration
+    chosen = read_named(scenario).overridden(
+        seed=seed,
+        speed=speed,
+        schedule=schedule,
+        subscribers=subscribers,
+        duration_s=duration,
+        scale=scale,
+        rate_scale=rate_scale,
+        short=short,
     )
+    options["changes"] = (*(f"{name}={value}" for name, value in chosen.stack.settings.items()), *options["changes"])
+    StackSettings.from_pairs(options["changes"])
     _check_writable(json_path)
     parameters = {**chosen.stack.parameters, **_parameters(options.pop("parameters"))}
     template = _template(options.pop("template") or chosen.stack.template)

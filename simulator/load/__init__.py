@@ -1,6 +1,6 @@
 """Load: scenarios, the subscriber swarm, the ledger of what was sent and what arrived, and the verdict."""
 
-from simulator.load.library import find_scenario
+from simulator.load.library import find_scenario, library_scenarios, read_named
 from simulator.load.prepare import Prepared, prepare
 from simulator.load.progress import Progress
 from simulator.load.raw_results import Results, ResultsWriter, read_results
@@ -17,7 +17,9 @@ __all__ = [
     "Scenario",
     "Verdict",
     "find_scenario",
+    "library_scenarios",
     "prepare",
+    "read_named",
     "read_results",
     "read_scenario",
     "render",

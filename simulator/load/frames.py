@@ -44,25 +44,27 @@ class NoiseFrame:
 Frame = UpdateFrame | ErrorFrame | NoiseFrame
 
 
-def read_frame(payload: str | bytes) -> Frame:
-    """Read one frame; never raises, whatever it holds."""
-    if isinstance(payload, bytes):
-        return NoiseFrame(f"a binary frame of {len(payload):,} bytes")
+def read_frame(payload: bytes) -> Frame:
+    """Read one text frame; never raises, whatever it holds."""
     try:
-        value = json.loads(payload)
+        text = payload.decode("utf-8")
+    except UnicodeDecodeError:
+        return NoiseFrame(f"not UTF-8: {payload[:_SHOWN_CHARACTERS]!r}")
+    try:
+        value = json.loads(text)
     except (ValueError, RecursionError):
-        return NoiseFrame(f"not JSON: {payload[:_SHOWN_CHARACTERS]}")
+        return NoiseFrame(f"not JSON: {text[:_SHOWN_CHARACTERS]}")
     if not isinstance(value, dict):
-        return NoiseFrame(f"not an object: {payload[:_SHOWN_CHARACTERS]}")
+        return NoiseFrame(f"not an object: {text[:_SHOWN_CHARACTERS]}")
     if isinstance(message := value.get("message"), str) and "geo" not in value:
         return ErrorFrame(message[:_SHOWN_CHARACTERS])
     update_id, vendor, position = value.get("id"), value.get("userId"), _position(value)
     if not isinstance(update_id, str) or not isinstance(vendor, str) or position is None:
-        return NoiseFrame(f"not a vendor update: {payload[:_SHOWN_CHARACTERS]}")
+        return NoiseFrame(f"not a vendor update: {text[:_SHOWN_CHARACTERS]}")
     try:
         return UpdateFrame(update_id, vendor, position, content_digest(value))
     except RecursionError:
-        return NoiseFrame(f"nested too deeply: {payload[:_SHOWN_CHARACTERS]}")
+        return NoiseFrame(f"nested too deeply: {text[:_SHOWN_CHARACTERS]}")
 
 
 def content_digest(update: Mapping[str, Any]) -> bytes:

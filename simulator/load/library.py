@@ -7,7 +7,13 @@ import difflib
 from pathlib import Path
 
 from simulator.errors import EnvironmentFailure, InputError
+from simulator.load.scenario import Scenario, read_scenario
 from simulator.resources import bundled
+
+
+def read_named(name_or_path: str) -> Scenario:
+    """Find a scenario and read it; what it extends may be named in the same way."""
+    return read_scenario(find_scenario(name_or_path), library=library_scenarios())
 
 
 def find_scenario(name_or_path: str) -> Path:

@@ -13,7 +13,9 @@ from typing import Any
 
 from simulator.clock import Clock
 from simulator.errors import SimulatorError
+from simulator.load.latency import Latencies
 from simulator.load.ledger import Ledger
+from simulator.load.series import Series
 from simulator.load.wording import counted
 from simulator.vendors.plan import PlannedUpdate
 from simulator.vendors.producer import Producer, RecordUpdate
@@ -27,6 +29,7 @@ class Publishing:
         plan: Iterable[PlannedUpdate],
         ledger: Ledger,
         clock: Clock,
+        series: Series,
         *,
         sqs_client: Any,
         queue_url: str,
@@ -37,7 +40,10 @@ class Publishing:
         self.planned: int | None = None
         """How many updates the plan had, once all of them have been made."""
         self.last_sent_s: float | None = None
+        self.lag = Latencies()
+        """How late updates left, from the due time to the call to SQS."""
         self._ledger = ledger
+        self._series = series
         self._loop = asyncio.get_running_loop()
         self._start_s = start_s
         self._refusals: Counter[str] = Counter()
@@ -83,20 +89,27 @@ class Publishing:
         count = 0
         for planned in plan:
             count += 1
-            self._tell(self._ledger.announce, planned.update, self._start_s + planned.due_s)
+            self._tell(self._announce, planned)
             yield planned
         self._tell(self._set_planned, count)
 
     def _on_sent(self, planned: PlannedUpdate, _message_id: str) -> None:
         update_id = planned.update["id"]
-        self._tell(self._mark_sent, update_id, self._departures.pop(update_id))
+        self._tell(self._mark_sent, update_id, planned.due_s, self._departures.pop(update_id))
 
     def _on_failed(self, _planned: PlannedUpdate, reason: str) -> None:
         self._tell(self._refusals.update, [reason.rstrip(".")])
 
-    def _mark_sent(self, update_id: str, at_s: float) -> None:
+    def _announce(self, planned: PlannedUpdate) -> None:
+        self._ledger.announce(planned.update, self._start_s + planned.due_s)
+        self._series.due(planned.due_s)
+
+    def _mark_sent(self, update_id: str, due_s: float, at_s: float) -> None:
         self.last_sent_s = at_s
         self._ledger.mark_sent(update_id, at_s)
+        late_s = at_s - self._start_s - due_s
+        self.lag.record(late_s)
+        self._series.sent(at_s - self._start_s, late_s)
 
     def _set_planned(self, count: int) -> None:
         self.planned = count

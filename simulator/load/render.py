@@ -54,8 +54,10 @@ def _rows(document: Mapping[str, Any]) -> list[tuple[str, str]]:
         f"{_number(updates['dead_lettered'])} dead-lettered, by {counted(len(deliveries['per_vendor']), 'vendor')}"
     )
     seen_subscribers = (
-        f"{connections['opened']:,} of {connections['asked']:,} connected, {connections['refused']:,} refused, "
+        f"{connections['opened'] - connections['reconnected']:,} of {connections['asked']:,} connected, "
+        f"{connections['refused']:,} refused, "
         f"{connections['dropped']:,} dropped"
+        f"{f', {again:,} reconnected' if (again := connections['reconnected']) else ''}"
     )
     seen_deliveries = (
         f"{deliveries['received']:,} of {deliveries['expected']:,} received, {deliveries['lost']:,} lost, "
@@ -71,16 +73,33 @@ def _rows(document: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("subscribers", seen_subscribers),
         ("deliveries", seen_deliveries),
         ("final positions", f"{positions['checked']:,} checked, {positions['wrong']:,} wrong"),
+        *_phase_rows(document),
         ("latency, all", _latency(latency["all"])),
         ("  to the last viewer", _latency(latency["last"])),
         ("  uncorrected, all", _latency(latency["uncorrected"]["all"])),
         ("rate", seen_rates),
         ("invocations", f"{_number(invocations['total'])}, {_number(invocations['errors'])} errors"),
+        ("the load itself", _own(document["load"])),
     ]
     if document["drain"]:
         stopped = "stopped early; until then: " if document["partial"] else ""
         reason = f"{stopped}{document['drain']['reason']}"
         rows.append(("end", f"{reason} ({document['drain']['waited_s']:.1f} s of waiting)"))
+    return rows
+
+
+def _phase_rows(document: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """A row for each phase and group, where there are several."""
+    rows = []
+    for what in ("phases", "groups"):
+        found = document[what]
+        if len(found) > 1:
+            for name, figures in found.items():
+                deliveries, last = figures["deliveries"], figures["latency_ms"]["last"]
+                of = f"{counted(figures['updates']['published'], 'update')}, " if "updates" in figures else ""
+                slowest = f"p99 to the last {last['p99']:,.1f} ms" if last["count"] else "nothing arrived"
+                text = f"{of}{deliveries['received']:,} of {deliveries['expected']:,} received, {slowest}"
+                rows.append((f"  {what[:-1]} {name}", text))
     return rows
 
 
@@ -98,6 +117,19 @@ def _latency(summary: Mapping[str, float | int | None]) -> str:
     if not summary["count"]:
         return "nothing arrived"
     return ", ".join(f"{name} {summary[name]:,.1f} ms" for name in ("p50", "p90", "p99", "max"))
+
+
+def _own(load: Mapping[str, Any]) -> str:
+    """What the run cannot resolve: how late the load itself was."""
+    sent, loop = load["producer_lag_ms"], load["loop_lag_ms"]
+    parts = []
+    if sent["p99"] is not None:
+        parts.append(f"updates left up to {sent['p99']:,.1f} ms late (p99)")
+    if loop["p99"] is not None:
+        parts.append(f"arrivals were noted up to {loop['p99']:,.1f} ms late (p99)")
+    if load["cpu_us_per_delivery"] is not None:
+        parts.append(f"{load['cpu_us_per_delivery']:,.0f} µs of CPU per delivery")
+    return ", ".join(parts) or "nothing to tell"
 
 
 def _number(value: float | None) -> str:

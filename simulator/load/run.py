@@ -1,10 +1,13 @@
-"""One run: connect the swarm, play the plan, wait for what is late, weigh what was seen."""
+"""One run: connect the swarm, play the plan and the faults, wait for what is late, weigh what was seen."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import itertools
+import json
+import os
+import time
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,20 +15,31 @@ from typing import Any, Protocol
 
 from simulator.clock import Clock, SystemClock
 from simulator.errors import InputError
-from simulator.load import provenance
+from simulator.load import processes, provenance
 from simulator.load.aws_environment import aws_environment
-from simulator.load.drain import Finish, Observation, decide, drain_policy
+from simulator.load.books import Books
+from simulator.load.drain import DrainPolicy, Finish, Observation, decide, drain_policy
 from simulator.load.fault_play import FaultPlay, Lever
-from simulator.load.ledger import Ledger
+from simulator.load.latency import Latencies
+from simulator.load.ledger import Ledger, Settled
+from simulator.load.phases import CONNECTING, DRAINING
 from simulator.load.prepare import Prepared
 from simulator.load.progress import Snapshot
 from simulator.load.publishing import Publishing
 from simulator.load.raw_results import ResultsWriter
-from simulator.load.reckoning import draw_balance, outstanding
-from simulator.load.recording import Sampler, write_results
+from simulator.load.series import Seen, Series
 from simulator.load.stack_view import QueueSettings, StackUnreachable, StackView, Stats, Target
 from simulator.load.swarm import Swarm
-from simulator.load.verdict import Connections, Frames, Invocations, RunFacts, Verdict, build_verdict
+from simulator.load.verdict import (
+    Connections,
+    Frames,
+    Invocations,
+    OwnFigures,
+    RunFacts,
+    VendorCounts,
+    Verdict,
+    build_verdict,
+)
 from simulator.load.viewer_faults import ViewerLever
 from simulator.load.wording import counted
 from simulator.vendors.plan import Plan
@@ -34,14 +48,18 @@ from simulator.vendors.vendors_table import put_vendor_rows, record_in_table
 _START_IN_S = 0.2
 """From the last handshake to the first update: the pacer's threads must be up by then."""
 _SHOW_EVERY_S = 0.5
-_SHOWS_PER_P99 = 4
-"""A percentile costs the loop some milliseconds, which would show in the latencies if it were taken each time."""
 _LOOK_EVERY_S = 0.25
 _WATCH_EVERY_S = 1.0
+_WEIGH_EVERY = 5
+"""Looks at the stack between two looks at its processes, which cost some milliseconds."""
+_TICK_S = 0.05
+_TICKS_PER_SWEEP = 5
 _PATIENCE = 3
 """Looks at the stack that may fail in a row; a busy machine drops one now and then."""
 _PARTIAL_LIMIT_S = 2.0
 """After Ctrl-C: what is on its way arrives, a redelivery is not waited for."""
+_RECENT = 20_000
+"""Deliveries that the percentile of the progress line is over."""
 
 
 class ProgressDisplay(Protocol):
@@ -70,11 +88,11 @@ async def run_scenario(
     """Play a scenario on a running stack and return the verdict.
 
     `levers` bring about the faults that act inside the stack; those of the viewers are the swarm's own. `results`, when
-    given, gets everything that a report may want.
+    given, gets everything that a report may want. `stop` ends the run early; the verdict then is partial, as it is when
+    the stack stops answering.
 
-    `stop` ends the run early; the verdict then is partial, as it is when the stack stops answering. Raises InputError
-    when the stack cannot be loaded at all (no WebSocket API, no vendors table, not one queue) and EnvironmentFailure
-    when it cannot be reached at the start or the descriptors run out.
+    Raises InputError when the stack cannot be loaded at all (no WebSocket API, no vendors table, not one queue) and
+    EnvironmentFailure when it cannot be reached at the start or the descriptors run out.
     """
     if target.websocket_url is None:
         raise InputError("The stack has no WebSocket API, so nobody can subscribe; give a template that has one.")
@@ -108,40 +126,48 @@ class _Run:
     ) -> None:
         self._prepared = prepared
         self._scenario = prepared.scenario
+        self._view = view
+        self._websocket_url = websocket_url
         self._clock = clock
         self._progress = progress
         self._asked_to_stop = stop
+        self._levers = levers
+        self._results = results
         self._halt = asyncio.Event()
         """Set when the run must end now, for whatever reason."""
         self._interruption: str | None = None
-        self._ledger = Ledger(self._scenario.subscribers.count)
-        self._swarm = Swarm(
-            websocket_url, self._scenario.subscribers, clock, on_opened=self._ledger.opened, on_frame=self._ledger.frame
-        )
-        self._faults = FaultPlay(self._scenario.faults, [*levers, ViewerLever(self._swarm)], clock, self._scenario.seed)
-        self._results = results
-        self._sampler = Sampler()
-        self._view = view
         self._start_s = clock.monotonic_s()
+        """The start of publishing, once that is known."""
         self._began_s = self._start_s
-        self._phase = "connecting"
-        self._planned_s = 0.0
+        self._stage = CONNECTING
         self._plan: Plan | None = None
         self._publishing: Publishing | None = None
         self._drain: dict[str, Any] = {}
         self._latest: Stats | None = None
+        self._series = Series()
+        self._waiting: list[Settled] = []
+        """Settled before the books were open; there is nothing then, but a stopped run may get here."""
+        self._books: Books | None = None
+        self._loop_lag = Latencies()
+        self._recent: list[float] = []
+        self._p99_ms: float | None = None
+        self._usage: list[processes.Usage] = []
+        self._own_memory_mb: float | None = None
+        self._ledger: Ledger
+        self._swarm: Swarm
+        self._faults: FaultPlay
 
     async def play(self) -> Verdict:
         started_at = datetime.fromtimestamp(self._clock.wall_ms() / 1000, UTC).isoformat(timespec="milliseconds")
-        for warning in self._prepared.warnings:
-            self._progress.note(warning)
-        for note in self._prepared.notes:
-            self._progress.note(note)
+        for line in (*self._prepared.warnings, *self._prepared.notes):
+            self._progress.note(line)
         baseline = await self._look_at_the_stack()
-        company = [self._beside(each) for each in (self._obey(), self._watch(baseline), self._show())]
+        self._prepare_the_load(baseline.queue)
+        cpu_s = time.process_time()
+        company = [self._beside(each) for each in (self._obey(), self._watch(baseline), self._show(), self._tick())]
         try:
             await self._act(baseline)
-            facts = await self._facts(baseline, started_at, self._clock.monotonic_s())
+            facts = await self._facts(baseline, started_at, self._clock.monotonic_s(), cpu_s)
         finally:
             for task in company:
                 task.cancel()
@@ -154,16 +180,28 @@ class _Run:
                 raise outcome
         verdict = build_verdict(facts)
         if self._results is not None:
-            write_results(
-                self._results,
-                self._ledger,
-                facts,
-                verdict,
-                samples=self._sampler.samples,
-                faults=self._faults.records,
-                is_local=self._view.is_local,
-            )
+            await asyncio.to_thread(self._write_results, self._results, facts, verdict)
         return verdict
+
+    def _prepare_the_load(self, queue: QueueSettings) -> None:
+        audience, settings = self._prepared.audience, self._scenario.run
+        self._policy: DrainPolicy = drain_policy(
+            limit_s=settings.drain_limit_s,
+            quiet_s=settings.quiet_s,
+            visibility_timeout_s=queue.visibility_timeout_s,
+            max_receive_count=queue.max_receive_count,
+        )
+        self._ledger = Ledger(
+            [visit.group for visit in audience.visits],
+            settle=self._settle,
+            comes_back=[group.kind == "reconnecting" for group in audience.groups],
+            counts=[group.is_whole for group in audience.groups],
+            give_up_s=self._policy.limit_s + settings.quiet_s,
+            grace_s=settings.leave_grace_s,
+        )
+        self._swarm = Swarm(self._websocket_url, audience, self._clock, self._ledger, seed=self._scenario.seed)
+        levers = [*self._levers, ViewerLever(self._swarm)]
+        self._faults = FaultPlay(self._scenario.faults, levers, self._clock, self._scenario.seed)
 
     # -- the acts --------------------------------------------------------------------------------------------------
 
@@ -178,9 +216,10 @@ class _Run:
         return await asyncio.to_thread(look)
 
     async def _act(self, baseline: _Baseline) -> None:
-        self._progress.say(f"connecting {counted(self._scenario.subscribers.count, 'subscriber')}")
+        early = sum(visit.is_waited_for for visit in self._prepared.audience.visits)
+        self._progress.say(f"connecting {counted(early, 'subscriber')}")
         await self._swarm.open(self._halt)
-        if self._halt.is_set() or not self._swarm.opened:
+        if self._halt.is_set() or (early and not self._swarm.opened):
             return
         await self._publish(baseline)
         await self._wait_for_the_rest(baseline.queue)
@@ -191,13 +230,13 @@ class _Run:
         vendors = self._prepared.plan_from(now_ms).vendors
         await asyncio.to_thread(put_vendor_rows, self._view.dynamodb, baseline.vendors_table, vendors, now_ms)
         self._start_s = self._clock.monotonic_s() + _START_IN_S
+        self._open_books()
         self._plan = self._prepared.plan_from(self._clock.wall_ms() + round(_START_IN_S * 1000))
-        self._planned_s = self._plan.duration_s
-        self._phase = "publishing"
         self._publishing = Publishing(
             self._plan,
             self._ledger,
             self._clock,
+            self._series,
             sqs_client=self._view.sqs,
             queue_url=baseline.queue.url,
             record=record_in_table(baseline.vendors_table),
@@ -205,35 +244,37 @@ class _Run:
             seed=self._scenario.seed,
         )
         self._publishing.start()
+        self._stage = ""
+        self._swarm.start(self._start_s)
         self._faults.start(self._start_s)
         finished = asyncio.create_task(self._publishing.finished())
         halted = asyncio.create_task(self._halt.wait())
+        lasted = asyncio.create_task(self._until_the_last_phase_ends())
         await asyncio.wait({finished, halted}, return_when=asyncio.FIRST_COMPLETED)
+        # A phase without updates is played to its end: others may come, go, or be hit by faults in it.
+        await asyncio.wait({lasted, halted}, return_when=asyncio.FIRST_COMPLETED)
         halted.cancel()
+        lasted.cancel()
         await self._publishing.stop()
         await finished
 
+    async def _until_the_last_phase_ends(self) -> None:
+        await asyncio.sleep(self._start_s + self._prepared.phases.end_s - self._clock.monotonic_s())
+
     async def _wait_for_the_rest(self, queue: QueueSettings) -> None:
-        self._phase = "draining"
-        settings = self._scenario.run
-        policy = drain_policy(
-            limit_s=settings.drain_limit_s,
-            quiet_s=settings.quiet_s,
-            visibility_timeout_s=queue.visibility_timeout_s,
-            max_receive_count=queue.max_receive_count,
-        )
+        self._stage = DRAINING
         started_s = self._clock.monotonic_s()
         halted_s: float | None = None
         while True:
             seen = await self._observe(queue)
-            decision = decide(seen, started_s=started_s, policy=policy)
+            decision = decide(seen, started_s=started_s, policy=self._policy)
             waited_s = round(seen.now_s - started_s, 3)
             if isinstance(decision, Finish):
                 self._drain = {"outcome": decision.outcome, "reason": decision.reason, "waited_s": waited_s}
                 return
             if self._halt.is_set():
                 halted_s = seen.now_s if halted_s is None else halted_s
-                if seen.outstanding == 0 or seen.now_s - halted_s >= _PARTIAL_LIMIT_S or not self._swarm_is_alive():
+                if seen.outstanding == 0 or seen.now_s - halted_s >= _PARTIAL_LIMIT_S or not self._swarm.is_alive:
                     self._drain = {"outcome": "stopped", "reason": f"stopped: {decision.reason}", "waited_s": waited_s}
                     return
             await asyncio.sleep(_LOOK_EVERY_S)
@@ -245,12 +286,31 @@ class _Run:
         queued, in_flight = (None, None) if messages is None else messages
         return Observation(
             now_s=self._clock.monotonic_s(),
-            outstanding=outstanding(self._ledger),
+            outstanding=self._ledger.outstanding(),
             queued=queued,
             in_flight=in_flight,
             at_the_function=None if stats is None else stats.at_the_function,
             last_frame_s=self._ledger.last_frame_s,
         )
+
+    # -- the books -------------------------------------------------------------------------------------------------
+
+    def _open_books(self) -> None:
+        write = (lambda _: None) if self._results is None else (lambda row: self._results.add_updates([row]))  # type: ignore[union-attr]
+        labels = [group.label for group in self._prepared.audience.groups]
+        self._books = Books(self._prepared.phases, labels, self._start_s, self._series, write)
+        for settled in self._waiting:
+            self._books.enter(settled)
+        self._waiting = []
+
+    def _settle(self, settled: Settled) -> None:
+        if self._books is None:
+            self._waiting.append(settled)
+            return
+        self._books.enter(settled)
+        for latencies in settled.latencies:
+            self._recent.extend(latencies)
+        del self._recent[:-_RECENT]
 
     # -- beside the acts -------------------------------------------------------------------------------------------
 
@@ -269,43 +329,87 @@ class _Run:
         await self._asked_to_stop.wait()
         self._interrupt("The run was stopped before its end; the figures are what was seen until then.")
 
+    async def _tick(self) -> None:
+        """Settle what is over, a little at a time, and notice how late this loop itself is."""
+        for number in itertools.count():
+            due_s = self._clock.monotonic_s() + _TICK_S
+            await asyncio.sleep(_TICK_S)
+            now_s = self._clock.monotonic_s()
+            if self._swarm.failure is not None:
+                raise self._swarm.failure
+            late_s = max(0.0, now_s - due_s)
+            self._loop_lag.record(late_s)
+            self._series.loop_was_late(now_s - self._start_s, late_s)
+            if number % _TICKS_PER_SWEEP == 0:
+                self._ledger.sweep(now_s)
+                self._series.finish_before(self._ledger.oldest_due_s(now_s) - self._start_s)
+
     async def _watch(self, baseline: _Baseline) -> None:
-        """Notice that the stack is gone, so that a run does not wait for what cannot come."""
+        """Look at the stack once a second, and notice that it is gone: a run must not wait for what cannot come."""
         failed = 0
-        while True:
+        for number in itertools.count():
             await asyncio.sleep(_WATCH_EVERY_S)
             try:
                 stats = await asyncio.to_thread(self._view.stats)
                 messages = await asyncio.to_thread(self._view.messages, baseline.queue.url)
-                self._latest = stats
-                failed = 0
-                self._sampler.take(self._ledger, self._clock.monotonic_s(), self._phase, stats, messages)
             except StackUnreachable as error:
                 failed += 1
-                if failed >= _PATIENCE or not self._swarm_is_alive():
+                if failed >= _PATIENCE or not self._swarm.is_alive:
                     elapsed_s = self._clock.monotonic_s() - self._start_s
                     self._interrupt(
                         f"The stack went away {elapsed_s:.0f} s into the run, and its log says why; the figures are "
                         f"what was seen until then. {error}"
                     )
                     return
+                continue
+            self._latest = stats
+            failed = 0
+            self._see(stats, messages)
+            if number % _WEIGH_EVERY == 0:
+                await asyncio.to_thread(self._weigh_processes)
+
+    def _see(self, stats: Stats | None, messages: tuple[int, int]) -> None:
+        now_s = self._clock.monotonic_s()
+        functions = None if stats is None else stats.functions.values()
+        self._series.see(
+            now_s - self._start_s,
+            Seen(
+                overdue=self._ledger.overdue(now_s),
+                connections=self._ledger.roll.open,
+                received=self._ledger.received,
+                duplicated=self._ledger.duplicated,
+                queued=messages[0],
+                in_flight=messages[1],
+                invocations=None if functions is None else sum(each.total for each in functions),
+                errors=None if functions is None else sum(each.errors for each in functions),
+                concurrency=None if stats is None else stats.environments,
+            ),
+        )
+
+    def _weigh_processes(self) -> None:
+        usage = processes.look(self._view.pid, with_children=True)
+        if usage is not None:
+            self._usage.append(usage)
+        own = processes.look(os.getpid(), with_children=False)
+        if own is not None:
+            self._own_memory_mb = round(max(own.memory_mb, self._own_memory_mb or 0.0), 1)
 
     async def _show(self) -> None:
-        p99_ms = None
-        for number in itertools.count():
+        while True:
             now_s = self._clock.monotonic_s()
-            if number % _SHOWS_PER_P99 == 0:
-                p99_ms = self._ledger.all_latency.percentile_ms(99.0)
+            elapsed_s = now_s - self._start_s
+            if self._recent:
+                self._p99_ms = 1_000 * sorted(self._recent)[len(self._recent) * 99 // 100]
             self._progress.show(
                 Snapshot(
-                    phase=self._phase,
-                    elapsed_s=max(0.0, now_s - self._start_s),
-                    planned_s=self._planned_s,
-                    subscribers=self._ledger.open_subscribers,
+                    phase=self._stage or self._prepared.phases.name_at(max(0.0, elapsed_s)),
+                    elapsed_s=max(0.0, elapsed_s),
+                    planned_s=0.0 if self._plan is None else self._prepared.phases.end_s,
+                    subscribers=self._ledger.roll.open,
                     published=self._ledger.sent,
                     received=self._ledger.received,
                     overdue=self._ledger.overdue(now_s),
-                    p99_ms=p99_ms,
+                    p99_ms=self._p99_ms,
                 )
             )
             await asyncio.sleep(_SHOW_EVERY_S)
@@ -314,31 +418,42 @@ class _Run:
         self._interruption = self._interruption or why
         self._halt.set()
 
-    def _swarm_is_alive(self) -> bool:
-        return len(self._swarm.drops) < self._swarm.opened
-
     # -- the end ---------------------------------------------------------------------------------------------------
 
-    async def _facts(self, baseline: _Baseline, started_at: str, end_s: float) -> RunFacts:
+    async def _facts(self, baseline: _Baseline, started_at: str, end_s: float, cpu_s: float) -> RunFacts:
         stats = await _or_none(asyncio.to_thread(self._view.stats)) or self._latest
+        messages = await _or_none(asyncio.to_thread(self._view.messages, baseline.queue.url))
+        if messages is not None:
+            self._see(stats, messages)
         dead_letters = await self._dead_lettered(baseline)
-        publishing = self._publishing
-        ledger = self._ledger
+        if self._books is None:
+            self._open_books()
+        assert self._books is not None  # noqa: S101  just opened
+        for _ in self._ledger.settle_all():
+            await asyncio.sleep(0)
+        if dead_letters:
+            self._books.note_dead_letters(await self._dead_letter_ids(baseline))
+        publishing, swarm, ledger, prepared = self._publishing, self._swarm, self._ledger, self._prepared
+        names = {} if self._plan is None else {each.twitter_id: each.name for each in self._plan.vendors}
+        audience = prepared.audience
         return RunFacts(
             scenario=self._scenario,
+            groups=[
+                (group, sum(visit.group == number for visit in audience.visits))
+                for number, group in enumerate(audience.groups)
+            ],
             provenance={
                 "versions": provenance.versions(),
                 "machine": provenance.machine(),
                 "commit": await asyncio.to_thread(provenance.commit),
             },
             started_at=started_at,
-            balance=draw_balance(ledger),
-            all_latency=ledger.all_latency,
-            all_latency_uncorrected=ledger.all_latency_uncorrected,
+            books=self._books,
             connections=Connections(
-                asked=self._scenario.subscribers.count,
-                opened=self._swarm.opened,
-                refusals=self._swarm.refusals,
+                asked=audience.size,
+                opened=swarm.opened,
+                refusals=swarm.refusals,
+                dropped=swarm.dropped,
                 drops=[
                     {
                         "subscriber": drop.subscriber,
@@ -346,8 +461,10 @@ class _Run:
                         "reason": drop.reason,
                         "at_s": round(drop.at_s - self._start_s, 3),
                     }
-                    for drop in self._swarm.drops
+                    for drop in swarm.drops
                 ],
+                reconnected=swarm.reconnected,
+                peak=ledger.roll.peak,
             ),
             frames=Frames(
                 total=ledger.frames,
@@ -357,11 +474,16 @@ class _Run:
                 altered=ledger.altered_count,
                 unexpected=ledger.unexpected_count,
                 unexpected_examples=ledger.unexpected,
+                late=ledger.late_count,
             ),
-            vendor_names={} if self._plan is None else {each.twitter_id: each.name for each in self._plan.vendors},
+            vendors={
+                vendor: VendorCounts(names.get(vendor, ""), each.expected, each.lost, each.duplicated, each.reordered)
+                for vendor, each in ledger.vendors.items()
+            },
             start_s=self._start_s,
+            positions=ledger.positions([group.is_whole for group in audience.groups]),
             planned=None if publishing is None else publishing.planned,
-            planned_duration_s=self._planned_s,
+            planned_duration_s=0.0 if self._plan is None else self._plan.duration_s,
             publishing_s=0.0
             if publishing is None or publishing.last_sent_s is None
             else publishing.last_sent_s - self._start_s,
@@ -370,9 +492,18 @@ class _Run:
             invocations=_difference(baseline.stats, stats),
             dead_lettered=dead_letters,
             dead_letter_queue=baseline.queue.dead_letter_queue,
+            most_queued=self._series.most_queued,
+            most_in_flight=self._series.most_in_flight,
+            own=OwnFigures(
+                producer_lag=Latencies() if publishing is None else publishing.lag,
+                loop_lag=self._loop_lag,
+                cpu_s=time.process_time() - cpu_s,
+                memory_mb=self._own_memory_mb,
+            ),
+            stack=processes.summary(self._usage),
             interruption=self._interruption,
             troubles=[*self._faults.troubles, *([] if publishing is None else publishing.troubles())],
-            notes=self._prepared.notes,
+            notes=prepared.notes,
         )
 
     async def _dead_lettered(self, baseline: _Baseline) -> int | None:
@@ -381,6 +512,41 @@ class _Run:
             return 0
         found = await _or_none(asyncio.to_thread(self._view.messages, url))
         return None if found is None else max(0, sum(found) - baseline.dead_letters)
+
+    async def _dead_letter_ids(self, baseline: _Baseline) -> list[str]:
+        """The ids of updates in the dead-letter queue, some hundreds at most."""
+        bodies = await _or_none(asyncio.to_thread(self._view.peek, baseline.queue.dead_letter_url or ""))
+        found = []
+        for body in bodies or ():
+            with contextlib.suppress(ValueError, RecursionError):
+                document = json.loads(body)
+                if isinstance(document, dict) and isinstance(document.get("id"), str):
+                    found.append(document["id"])
+        return found
+
+    def _write_results(self, results: ResultsWriter, facts: RunFacts, verdict: Verdict) -> None:
+        document = verdict.to_json()
+        books = facts.books
+        results.add_losses(books.loss_rows([visit.group for visit in self._prepared.audience.visits]))
+        results.finish(
+            {
+                "scenario": facts.scenario.to_json(),
+                **{key: document[key] for key in ("seed", "versions", "machine", "commit", "started_at", "duration_s")},
+                "target": "local" if self._view.is_local else "remote",
+                "phases": [
+                    {"name": name, "began_s": round(began_s, 3), "ended_s": round(min(ended_s, facts.duration_s), 3)}
+                    for number, name in enumerate(books.phases.names)
+                    for began_s, ended_s in [books.phases.span(number)]
+                ],
+                "faults": [each.to_json(self._start_s) for each in self._faults.records],
+                "groups": [{"name": group.label, "kind": group.kind, "count": count} for group, count in facts.groups],
+                "vendors": [{"id": vendor, "name": counts.name} for vendor, counts in facts.vendors.items()],
+                "verdict": document,
+            },
+            series=self._series.rows(books.phases),
+            distributions=books.distributions(),
+            tracks=books.tracks({vendor: counts.name for vendor, counts in facts.vendors.items()}),
+        )
 
 
 async def _or_none(looking: Any) -> Any:

@@ -1,114 +1,163 @@
 """A scenario: one question put to the stack, as data.
 
-Read from TOML into frozen values. Unknown keys, wrong types and values out of range are refused with one sentence
-naming the file and the key. `scenarios/README.md` lists every key with its unit and default; a test keeps it complete.
+Read from TOML into frozen values. Unknown keys, wrong types, values out of range and expectations on figures that there
+are not are refused with one sentence naming the file and the key, before anything starts. Every key is described where
+its value is declared (`simulator.load.language.key`); the JSON Schema and `scenarios/README.md` come from there too.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
 from simulator.errors import InputError
+from simulator.load.audience import Audience, Group, audience, scaled
+from simulator.load.expectations import Expectation, understand, with_defaults
 from simulator.load.faults import Fault, read_faults
+from simulator.load.language import key, read_keys, read_table
+from simulator.load.phases import MOST_UPDATES_PER_S, ONLY, RESERVED, WHOLE, Phase
 from simulator.load.strict_table import StrictTable, read_toml
-from simulator.vendors.gps import GPS_SIGMA_M
-from simulator.vendors.movement_models import MOVEMENT_MODELS
-from simulator.vendors.week import clock_minutes, day_number
+from simulator.load.vendor_tables import SOURCES, MadeVendors, ScheduledVendors, TrackedVendors, Vendors, source_of
+from simulator.vendors.pace import Pace, Stretch
 
-MAX_SUBSCRIBERS = 100_000
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
+_FASTEST_VENDOR_PER_S = 500
+"""Updates carry milliseconds: a vendor that publishes faster would say several things at once."""
+_DEEPEST_EXTENDS = 8
+LONGEST_S = 604_800
+_PATH_KEYS = (("stack", "template"), ("vendors", "schedule"), ("vendors", "files"))
+"""Paths in a scenario that is extended are meant from its own folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Top:
+    """What stands at the top of the file."""
+
+    name: str = key("", "text", "text", "What the verdict calls the run", default_words="the file's name")
+    question: str = key("No question.", "text", "text", "What the scenario asks")
+    seed: int = key(
+        1,
+        "whole",
+        "whole number",
+        "Of everything random: the same seed makes the same run (`--seed`)",
+        high=2**63 - 1,
+    )
+    extends: str = key(
+        "",
+        "text",
+        "path, from the scenario's folder, or name of a library scenario",
+        "Another scenario whose keys this one takes over; tables are merged key by key, lists are replaced whole",
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class StackSettings:
     """Which stack the scenario wants."""
 
-    template: Path | None = None
-    """None is the project's own template."""
-    parameters: Mapping[str, str] = field(default_factory=dict)
-    """Values for the template's `Parameters`."""
-
-
-@dataclass(frozen=True, slots=True)
-class MadeVendors:
-    """Vendors made from a seed, moving by a model."""
-
-    count: int = 25
-    model: str = "food_truck_day"
-    ping_interval_s: float = 1.0
-    """Seconds of the vendors' day between two updates of one vendor."""
-    noise_m: float = GPS_SIGMA_M
-    """Standard deviation of the GPS error, in metres."""
-    speed: float = 1.0
-    """Seconds of the vendors' day that pass in one second of the run."""
-
-
-@dataclass(frozen=True, slots=True)
-class ScheduledVendors:
-    """Vendors replayed from a city's published schedule."""
-
-    schedule: Path | None = None
-    """The CSV file; None until `--schedule` names it."""
-    day: str = "Friday"
-    start: str = "10:00"
-    end: str = "14:00"
-    ping_interval_s: float = 900.0
-    """Seconds of the schedule between two updates of a standing vendor."""
-    drive_ping_interval_s: float = 120.0
-    """Seconds of the schedule between two updates of a driving vendor."""
-    least_gap_s: float = 0.0
-    """Least seconds of the schedule between two updates of one vendor; of what comes too early the newest is sent."""
-    noise_m: float = GPS_SIGMA_M
-    """Standard deviation of the GPS error, in metres."""
-    speed: float = 240.0
-    """Seconds of the schedule that pass in one second of the run."""
-
-
-@dataclass(frozen=True, slots=True)
-class Subscribers:
-    """The swarm of viewers."""
-
-    count: int = 50
-    connect_rate_per_s: float = 100.0
-    connect_concurrency: int = 10
-    """Handshakes under way at once; each one keeps a `$connect` function busy."""
-    compression: bool = False
-    """Offer permessage-deflate, as browsers do; costs both ends about twice the CPU per frame."""
+    template: Path | None = key(
+        None,
+        "path",
+        "path, from the scenario's folder",
+        "SAM template of the stack. It needs one queue (with its dead-letter queue), one table with the hash key "
+        "`twitterId`, and a WebSocket API",
+        default_words="the tracker's own",
+    )
+    parameters: Mapping[str, str] = key(
+        {},
+        "scalars",
+        "table",
+        "Values for the template's `Parameters`, by name: text, numbers or flags",
+        default_words="empty",
+    )
+    settings: Mapping[str, str] = key(
+        {},
+        "scalars",
+        "table",
+        'What differs from AWS on purpose, as with `--set`: `"gateway.clock_speed" = 60` '
+        "(`tracker-sim settings` lists them); only a local stack heeds it",
+        default_words="empty",
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
     """How long the run lasts."""
 
-    duration_s: float = 15.0
-    """Seconds of updates, for made vendors; a schedule lasts as long as its span at its speed."""
-    drain_limit_s: float | None = None
-    """Longest wait for late deliveries; None allows every redelivery that the queue's redrive policy can bring."""
-    quiet_s: float = 3.0
-    """With nothing left in the queue, this long without a frame ends the wait."""
+    duration_s: float = key(
+        15.0,
+        "number",
+        "seconds",
+        "How long made vendors publish when there are no phases (`--duration`, which scales phases). A schedule "
+        "and tracks "
+        "last as long as they are at their speed",
+        low=0.1,
+        high=LONGEST_S,
+    )
+    drain_limit_s: float | None = key(
+        None,
+        "number",
+        "seconds",
+        "How long to wait at most, after the last update, for messages that the queue still holds",
+        high=86_400,
+        default_words="`maxReceiveCount` × visibility timeout + 10",
+    )
+    quiet_s: float = key(
+        3.0,
+        "number",
+        "seconds",
+        "With nothing left in the queue, this long without a frame ends the wait: what is missing then is lost",
+        low=0.1,
+        high=600,
+    )
+    leave_grace_s: float = key(
+        5.0,
+        "number",
+        "seconds",
+        "What was due this long before a subscriber left on purpose and had not come yet is cut off, not lost",
+        high=3_600,
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class Expectations:
-    """The most of each that still passes; None does not look at it."""
+class Short:
+    """What `--short` changes: a version for a small machine and a hurried reader."""
 
-    lost: int | None = 0
-    wrong_positions: int | None = 0
-    altered: int | None = 0
-    unexpected: int | None = 0
-    duplicated: int | None = None
-    reordered: int | None = None
-    dead_lettered: int | None = 0
-    refused: int | None = 0
-    dropped: int | None = 0
-    invocation_errors: int | None = None
-    p99_ms: float | None = None
-    """Milliseconds, 99th percentile over all deliveries, from the intended send time."""
-    last_p99_ms: float | None = None
-    """Milliseconds, 99th percentile of the time to the last subscriber of each update."""
+    scale: float = key(
+        1.0,
+        "number",
+        "factor",
+        "Of subscribers and their arrivals, as with `--scale`",
+        low=0.0001,
+        high=1,
+    )
+    rate_scale: float = key(
+        1.0, "number", "factor", "Of updates per second, as with `--rate-scale`", low=0.0001, high=1
+    )
+    duration_s: float | None = key(
+        None,
+        "number",
+        "seconds",
+        "How long it publishes, as with `--duration`",
+        low=0.1,
+        high=LONGEST_S,
+        default_words="the same",
+    )
+    speed: float | None = key(
+        None,
+        "number",
+        "seconds of the vendors' day in one second of the run",
+        "As with `--speed`",
+        low=0.001,
+        high=100_000,
+        default_words="the same",
+    )
+
+
+DEFAULT_GROUPS = (Group(),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +165,44 @@ class Scenario:
     """One scenario, complete."""
 
     name: str
-    description: str
-    seed: int
-    file: Path
-    stack: StackSettings
-    vendors: MadeVendors | ScheduledVendors
-    subscribers: Subscribers
-    run: RunSettings
-    expect: Expectations
+    question: str = "No question."
+    seed: int = 1
+    file: Path = Path("scenario.toml")
+    stack: StackSettings = field(default_factory=StackSettings)
+    vendors: Vendors = field(default_factory=MadeVendors)
+    groups: tuple[Group, ...] = DEFAULT_GROUPS
+    phases: tuple[Phase, ...] = ()
+    run: RunSettings = field(default_factory=RunSettings)
     faults: tuple[Fault, ...] = ()
+    expect: tuple[Expectation, ...] = field(default_factory=lambda: with_defaults(()))
+    short: Short = field(default_factory=Short)
+
+    # -- what follows from the keys --------------------------------------------------------------------------------
+
+    @property
+    def made_phases(self) -> tuple[Phase, ...]:
+        """The phases, or the one there is without any."""
+        return self.phases or (Phase(ONLY, self.run.duration_s if isinstance(self.vendors, MadeVendors) else None),)
+
+    @property
+    def pace(self) -> Pace | None:
+        """When updates are due, if phases say so; None leaves it to the vendors' own beat."""
+        vendors = self.vendors
+        if isinstance(vendors, ScheduledVendors):
+            return None
+        if isinstance(vendors, MadeVendors):
+            own_per_s = vendors.count * vendors.speed / vendors.ping_interval_s
+        elif all(phase.rate_per_s is None for phase in self.phases):
+            return None
+        else:
+            own_per_s = 0.0
+        return Pace([_stretch(phase, own_per_s) for phase in self.made_phases])
+
+    def audience(self, duration_s: float) -> Audience:
+        """Everybody who comes to a run that publishes this long. Raises InputError for nobody, or too many."""
+        return audience(self.groups, duration_s=duration_s, seed=self.seed)
+
+    # -- options ---------------------------------------------------------------------------------------------------
 
     def overridden(
         self,
@@ -134,183 +212,305 @@ class Scenario:
         schedule: Path | None = None,
         subscribers: int | None = None,
         duration_s: float | None = None,
+        scale: float | None = None,
+        rate_scale: float | None = None,
+        short: bool = False,
     ) -> Scenario:
         """This scenario with the command line's options in place of its own values; None leaves a value alone.
 
-        Raises InputError when an option is out of range or has no meaning for these vendors.
+        Raises InputError when an option is out of range or has no meaning for this scenario.
         """
-        vendors, run = self.vendors, self.run
         _option_in_range("--seed", seed, 0, 2**63 - 1)
         _option_in_range("--speed", speed, 0.001, 100_000)
-        _option_in_range("--subscribers", subscribers, 1, MAX_SUBSCRIBERS)
-        _option_in_range("--duration", duration_s, 0.1, 86_400)
+        _option_in_range("--subscribers", subscribers, 1, 100_000)
+        _option_in_range("--duration", duration_s, 0.1, LONGEST_S)
+        _option_in_range("--scale", scale, 0.0001, 1_000)
+        _option_in_range("--rate-scale", rate_scale, 0.0001, 1_000)
+        changed = self if seed is None else replace(self, seed=seed)
+        if short:
+            scale = self.short.scale if scale is None else scale
+            rate_scale = self.short.rate_scale if rate_scale is None else rate_scale
+            speed = self.short.speed if speed is None else speed
+            duration_s = self.short.duration_s if duration_s is None else duration_s
         if schedule is not None:
-            if isinstance(vendors, MadeVendors):
-                raise InputError(
-                    f"--schedule has no use in scenario {self.name}, which makes its own vendors; leave it out, or run "
-                    f'one with `[vendors] source = "schedule"`, such as sf_food_trucks.'
-                )
-            vendors = replace(vendors, schedule=schedule)
-        if duration_s is not None:
-            if isinstance(vendors, ScheduledVendors):
-                raise InputError(
-                    f"--duration has no use in scenario {self.name}, which replays a schedule: the span and --speed "
-                    f"say how long it takes ({vendors.start} to {vendors.end} at {vendors.speed:g}×); use --speed."
-                )
-            run = replace(run, duration_s=float(duration_s))
+            changed = _with_schedule(changed, schedule)
         if speed is not None:
-            vendors = replace(vendors, speed=float(speed))
-        return replace(
-            self,
-            seed=self.seed if seed is None else seed,
-            vendors=vendors,
-            run=run,
-            subscribers=self.subscribers if subscribers is None else replace(self.subscribers, count=subscribers),
+            changed = replace(changed, vendors=replace(changed.vendors, speed=float(speed)))
+        if duration_s is not None:
+            changed = _lasting(changed, float(duration_s))
+        if scale is not None:
+            changed = replace(changed, groups=tuple(scaled(group, float(scale)) for group in changed.groups))
+        if rate_scale is not None:
+            changed = _with_rates(changed, float(rate_scale))
+        if subscribers is not None:
+            changed = _with_subscribers(changed, subscribers)
+        return changed
+
+    # -- for the record --------------------------------------------------------------------------------------------
+
+    def to_json(self) -> dict[str, Any]:
+        """The scenario as it was run, every key and default in it, as JSON values."""
+        document = {
+            "name": self.name,
+            "question": self.question,
+            "seed": self.seed,
+            "file": self.file,
+            "stack": asdict(self.stack),
+            "vendors": {"source": source_of(self.vendors), **asdict(self.vendors)},
+            "subscribers": [{**asdict(group), "name": group.label} for group in self.groups],
+            "phases": [asdict(phase) for phase in self.made_phases],
+            "run": asdict(self.run),
+            "faults": [fault.to_json() for fault in self.faults],
+            "expect": [{"that": each.text, "phase": each.phase} for each in self.expect],
+        }
+        return cast("dict[str, Any]", json.loads(json.dumps(document, default=str)))
+
+
+# -- options ----------------------------------------------------------------------------------------------------------
+
+
+def _with_schedule(scenario: Scenario, schedule: Path) -> Scenario:
+    if not isinstance(scenario.vendors, ScheduledVendors):
+        raise InputError(
+            f"--schedule has no use in scenario {scenario.name}, whose vendors come from elsewhere; leave it out, "
+            "or run "
+            f'one with `[vendors] source = "schedule"`, such as sf_food_trucks.'
         )
+    return replace(scenario, vendors=replace(scenario.vendors, schedule=schedule))
 
 
-def scenario_to_json(scenario: Scenario) -> dict[str, Any]:
-    """The scenario as it was run, every key and default in it, as JSON values."""
-    source = "made" if isinstance(scenario.vendors, MadeVendors) else "schedule"
-    document = {
-        "name": scenario.name,
-        "description": scenario.description,
-        "seed": scenario.seed,
-        "file": scenario.file,
-        "stack": {"template": scenario.stack.template, "parameters": dict(scenario.stack.parameters)},
-        "vendors": {"source": source, **asdict(scenario.vendors)},
-        "subscribers": asdict(scenario.subscribers),
-        "run": asdict(scenario.run),
-        "expect": asdict(scenario.expect),
-        "faults": [fault.to_json() for fault in scenario.faults],
-    }
-    return cast(dict[str, Any], json.loads(json.dumps(document, default=str)))
+def _with_subscribers(scenario: Scenario, count: int) -> Scenario:
+    if len(scenario.groups) > 1:
+        raise InputError(
+            f"--subscribers has no use in scenario {scenario.name}, which has {len(scenario.groups)} groups of them; "
+            f"use --scale."
+        )
+    return replace(scenario, groups=(replace(scenario.groups[0], count=count),))
 
 
-def read_scenario(file: Path) -> Scenario:
-    """Read one scenario file.
+def _lasting(scenario: Scenario, duration_s: float) -> Scenario:
+    if not isinstance(scenario.vendors, MadeVendors):
+        raise InputError(
+            f"--duration has no use in scenario {scenario.name}, which replays a schedule or tracks: they last as "
+            "long as "
+            f"they are at their speed ({scenario.vendors.speed:g}×); use --speed."
+        )
+    if not scenario.phases:
+        return replace(scenario, run=replace(scenario.run, duration_s=duration_s))
+    factor = duration_s / sum(phase.duration_s or 0.0 for phase in scenario.phases)
+    faults = tuple(
+        replace(
+            fault,
+            start_s=fault.start_s * factor,
+            duration_s=None if fault.duration_s is None else fault.duration_s * factor,
+        )
+        for fault in scenario.faults
+    )
+    phases = tuple(replace(phase, duration_s=(phase.duration_s or 0.0) * factor) for phase in scenario.phases)
+    return replace(scenario, phases=phases, faults=faults)
+
+
+def _with_rates(scenario: Scenario, factor: float) -> Scenario:
+    vendors = scenario.vendors
+    if isinstance(vendors, ScheduledVendors):
+        if factor == 1:
+            return scenario
+        raise InputError(f"--rate-scale has no use in scenario {scenario.name}, which replays a schedule; use --speed.")
+    if vendors.ping_interval_s is not None:
+        vendors = replace(vendors, ping_interval_s=vendors.ping_interval_s / factor)
+    phases = tuple(
+        replace(
+            phase,
+            rate_per_s=None if phase.rate_per_s is None else phase.rate_per_s * factor,
+            to_rate_per_s=None if phase.to_rate_per_s is None else phase.to_rate_per_s * factor,
+        )
+        for phase in scenario.phases
+    )
+    return replace(scenario, vendors=vendors, phases=phases)
+
+
+# -- reading -----------------------------------------------------------------------------------------------------------
+
+
+def read_scenario(file: Path, *, library: Mapping[str, Path] | None = None) -> Scenario:
+    """Read one scenario file; `library` are the scenarios that `extends` may name.
 
     Raises InputError, one sentence naming the file and the key, when anything about it is not as it should be.
     """
-    table = read_toml(file, "scenario")
+    table = _extended(file, library or {}, ())
+    top = read_keys(table, Top)
+    groups = _groups(table)
+    phases = tuple(_phase(each) for each in table.tables("phases"))
+    vendors = _vendors(table.table("vendors"))
     scenario = Scenario(
-        name=table.text("name", file.stem),
-        description=table.text("description", "No description."),
-        seed=_whole(table, "seed", 1, 0, 2**63 - 1),
+        name=top.name or file.stem,
+        question=top.question,
+        seed=top.seed,
         file=file,
-        stack=_stack(table.table("stack")),
-        vendors=_vendors(table.table("vendors")),
-        subscribers=_subscribers(table.table("subscribers")),
-        run=_run(table.table("run")),
-        expect=_expectations(table.table("expect")),
+        stack=read_table(table.table("stack"), StackSettings),
+        vendors=vendors,
+        groups=groups,
+        phases=phases,
+        run=read_table(table.table("run"), RunSettings),
         faults=read_faults(table.tables("faults")),
+        expect=_expectations(table.table("expect"), phases, groups),
+        short=read_table(table.table("short"), Short),
     )
     table.refuse_the_rest()
-    if "duration_s" in table.table("run") and isinstance(scenario.vendors, ScheduledVendors):
-        raise table.table("run").refusal(
-            "duration_s", "has no use with a schedule, which lasts as long as its span at its speed; leave it out"
-        )
+    _check_phases(table, scenario)
+    _check_targets(table, scenario)
     return scenario
 
 
-def _stack(table: StrictTable) -> StackSettings:
-    template = table.optional_text("template")
-    settings = StackSettings(
-        template=None if template is None else table.file.parent / template,
-        parameters=table.table("parameters").scalars(),
-    )
+def _extended(file: Path, library: Mapping[str, Path], seen: tuple[Path, ...]) -> StrictTable:
+    """The file's table over those of the scenarios it extends."""
+    table = read_toml(file, "scenario")
+    parent = table.optional_text("extends")
+    if parent is None:
+        return table
+    if file.resolve() in seen or len(seen) >= _DEEPEST_EXTENDS:
+        raise table.refusal("extends", f"goes round in a circle, or more than {_DEEPEST_EXTENDS} deep; leave one out")
+    base = file.parent / parent
+    if not base.is_file():
+        if parent not in library:
+            raise table.refusal(
+                "extends",
+                f"names {parent}, which is neither a file beside it nor a scenario of the library; check the name",
+            )
+        base = library[parent]
+    return table.over(_extended(base, library, (*seen, file.resolve())).anchored(_PATH_KEYS))
+
+
+def _vendors(table: StrictTable) -> Vendors:
+    return read_table(table, SOURCES[table.choice("source", "made", tuple(SOURCES))])
+
+
+def _groups(table: StrictTable) -> tuple[Group, ...]:
+    tables = [table.table("subscribers")] if table.is_table("subscribers") else table.tables("subscribers")
+    groups: list[Group] = []
+    for each in tables:
+        group = read_table(each, Group)
+        _check_name(each, group.label, ())
+        if group.label in {other.label for other in groups}:
+            raise each.refusal("name", f'"{group.label}" is taken by another group; give each one a name of its own')
+        groups.append(group)
+    return tuple(groups) or DEFAULT_GROUPS
+
+
+def _phase(table: StrictTable) -> Phase:
+    phase = read_table(table, Phase)
+    if not phase.name:
+        raise table.refusal("name", 'is missing; give the phase one, such as "steady"')
+    _check_name(table, phase.name, RESERVED)
+    if phase.to_rate_per_s is not None and phase.rate_per_s is None:
+        raise table.refusal("to_rate_per_s", "says where the rate goes and rate_per_s is missing; give it too")
+    return phase
+
+
+def _check_name(table: StrictTable, name: str, reserved: Sequence[str]) -> None:
+    if name in reserved:
+        raise table.refusal("name", f'"{name}" has a meaning of its own; choose another')
+    if not _NAME.fullmatch(name):
+        raise table.refusal("name", f'"{name}" must be a letter, then letters, digits and _, 40 at most')
+
+
+def _expectations(table: StrictTable, phases: Sequence[Phase], groups: Sequence[Group]) -> tuple[Expectation, ...]:
+    labels = [group.label for group in groups]
+    found = []
+    for name in (WHOLE, *(phase.name for phase in phases or (Phase(ONLY),))):
+        for number, text in enumerate(table.texts(name), start=1):
+            try:
+                found.append(understand(text, name, groups=labels))
+            except ValueError as error:
+                raise table.refusal(f"{name}[{number}]", f'"{text}" {error}') from None
     table.refuse_the_rest()
-    return settings
+    return with_defaults(found)
 
 
-def _vendors(table: StrictTable) -> MadeVendors | ScheduledVendors:
-    source = table.choice("source", "made", ("made", "schedule"))
-    vendors = _made(table) if source == "made" else _scheduled(table)
-    table.refuse_the_rest()
-    return vendors
+def _check_phases(table: StrictTable, scenario: Scenario) -> None:
+    names = [phase.name for phase in scenario.phases]
+    for number, phase in enumerate(scenario.phases, start=1):
+        where, is_last = f"phases[{number}]", number == len(names)
+        if phase.name in names[: number - 1]:
+            raise table.refusal(f"{where}.name", f'"{phase.name}" is taken by another phase; give each one its own')
+        if phase.duration_s is None and (not is_last or isinstance(scenario.vendors, MadeVendors)):
+            raise table.refusal(f"{where}.duration_s", "is missing; say how many seconds the phase lasts")
+        if phase.rate_per_s is not None and isinstance(scenario.vendors, ScheduledVendors):
+            raise table.refusal(
+                f"{where}.rate_per_s",
+                "has no use with a schedule, which says itself when updates are due; leave it out",
+            )
+        _check_rate(table, where, phase, scenario.vendors)
+    _check_whole_rate(table, scenario)
 
 
-def _made(table: StrictTable) -> MadeVendors:
-    default = MadeVendors()
-    return MadeVendors(
-        count=_whole(table, "count", default.count, 1, 10_000),
-        model=table.choice("model", default.model, sorted(MOVEMENT_MODELS)),
-        ping_interval_s=_number(table, "ping_interval_s", default.ping_interval_s, 0.01, 86_400),
-        noise_m=_number(table, "noise_m", default.noise_m, 0, 1_000),
-        speed=_number(table, "speed", default.speed, 0.001, 100_000),
-    )
+def _check_rate(table: StrictTable, where: str, phase: Phase, vendors: Vendors) -> None:
+    if not isinstance(vendors, MadeVendors):
+        return
+    most = vendors.count * _FASTEST_VENDOR_PER_S
+    for name, rate in (("rate_per_s", phase.rate_per_s), ("to_rate_per_s", phase.to_rate_per_s)):
+        if rate is not None and rate > most:
+            raise table.refusal(
+                f"{where}.{name}",
+                f"asks for {rate:g} updates per second of {vendors.count} vendors, who can say {most:g} at most; "
+                "lower it "
+                f"or raise vendors.count",
+            )
 
 
-def _scheduled(table: StrictTable) -> ScheduledVendors:
-    default = ScheduledVendors()
-    schedule = table.optional_text("schedule")
-    return ScheduledVendors(
-        schedule=None if schedule is None else table.file.parent / schedule,
-        day=_understood(table, "day", default.day, day_number, "Friday"),
-        start=_understood(table, "from", default.start, clock_minutes, "10:00"),
-        end=_understood(table, "to", default.end, clock_minutes, "14:00"),
-        ping_interval_s=_number(table, "ping_interval_s", default.ping_interval_s, 0.01, 86_400),
-        drive_ping_interval_s=_number(table, "drive_ping_interval_s", default.drive_ping_interval_s, 0.01, 86_400),
-        least_gap_s=_number(table, "least_gap_s", default.least_gap_s, 0, 86_400),
-        noise_m=_number(table, "noise_m", default.noise_m, 0, 1_000),
-        speed=_number(table, "speed", default.speed, 0.001, 100_000),
-    )
+def _check_whole_rate(table: StrictTable, scenario: Scenario) -> None:
+    vendors = scenario.vendors
+    if isinstance(vendors, MadeVendors):
+        own_per_s = vendors.count * vendors.speed / vendors.ping_interval_s
+        most = min(MOST_UPDATES_PER_S, vendors.count * _FASTEST_VENDOR_PER_S)
+        if own_per_s > most and any(phase.rate_per_s is None for phase in scenario.made_phases):
+            raise table.refusal(
+                "vendors.ping_interval_s",
+                f"makes {own_per_s:,.0f} updates per second ({vendors.count} vendors at {vendors.speed:g}×), and "
+                f"{most:,} "
+                f"are the most; raise it or lower vendors.speed",
+            )
+    pace = scenario.pace
+    if pace is not None and pace.updates <= 0:
+        raise table.refusal("phases", "have a rate of 0 throughout, so that nothing would be published; raise one")
+    if "run" in table and "duration_s" in table.table("run") and not _uses_duration(scenario):
+        raise table.refusal(
+            "run.duration_s", "has no use with phases, a schedule or tracks, which say how long they last; leave it out"
+        )
 
 
-def _subscribers(table: StrictTable) -> Subscribers:
-    default = Subscribers()
-    subscribers = Subscribers(
-        count=_whole(table, "count", default.count, 1, MAX_SUBSCRIBERS),
-        connect_rate_per_s=_number(table, "connect_rate_per_s", default.connect_rate_per_s, 0.1, 10_000),
-        connect_concurrency=_whole(table, "connect_concurrency", default.connect_concurrency, 1, 1_000),
-        compression=table.flag("compression", default=default.compression),
-    )
-    table.refuse_the_rest()
-    return subscribers
+def _uses_duration(scenario: Scenario) -> bool:
+    return isinstance(scenario.vendors, MadeVendors) and not scenario.phases
 
 
-def _run(table: StrictTable) -> RunSettings:
-    default = RunSettings()
-    settings = RunSettings(
-        duration_s=_number(table, "duration_s", default.duration_s, 0.1, 86_400),
-        drain_limit_s=table.number("drain_limit_s", default.drain_limit_s, 0, 86_400),
-        quiet_s=_number(table, "quiet_s", default.quiet_s, 0.1, 600),
-    )
-    table.refuse_the_rest()
-    return settings
+def _check_targets(table: StrictTable, scenario: Scenario) -> None:
+    """A fault of the viewers may be narrowed to a group that there is."""
+    labels = [group.label for group in scenario.groups]
+    for number, fault in enumerate(scenario.faults, start=1):
+        if fault.kind.piece == "viewers" and fault.target is not None and fault.target not in labels:
+            raise table.refusal(
+                f"faults[{number}].target", f'names the group "{fault.target}", and there is {", ".join(labels)}'
+            )
 
 
-def _expectations(table: StrictTable) -> Expectations:
-    limits: dict[str, float | None] = {}
-    for expectation in fields(Expectations):
-        name, default = expectation.name, expectation.default
-        if name.endswith("_ms"):
-            limits[name] = table.number(name, None, 0, 86_400_000)
-        else:
-            limits[name] = table.whole(name, default if isinstance(default, int) else None, 0, 2**63 - 1)
-    table.refuse_the_rest()
-    return Expectations(**limits)  # type: ignore[arg-type]  # each was read with the type of its own field
-
-
-def _whole(table: StrictTable, key: str, default: int, minimum: int, maximum: int) -> int:
-    value = table.whole(key, default, minimum, maximum)
-    return default if value is None else value
-
-
-def _number(table: StrictTable, key: str, default: float, minimum: float, maximum: float) -> float:
-    value = table.number(key, default, minimum, maximum)
-    return default if value is None else value
-
-
-def _understood(table: StrictTable, key: str, default: str, understand: Callable[[str], int], example: str) -> str:
-    value = table.text(key, default)
-    try:
-        understand(value)
-    except ValueError as error:
-        raise table.refusal(key, f'{error}; write it as "{example}"') from None
-    return value
+def _stretch(phase: Phase, own_per_s: float) -> Stretch:
+    rate = own_per_s if phase.rate_per_s is None else phase.rate_per_s
+    return Stretch(phase.duration_s or 0.0, rate, rate if phase.to_rate_per_s is None else phase.to_rate_per_s)
 
 
 def _option_in_range(option: str, value: float | None, minimum: float, maximum: float) -> None:
     if value is not None and not minimum <= value <= maximum:
         raise InputError(f"{option} must be between {minimum:,} and {maximum:,}, not {value:,}.")
+
+
+__all__ = [
+    "MadeVendors",
+    "RunSettings",
+    "Scenario",
+    "ScheduledVendors",
+    "Short",
+    "StackSettings",
+    "Top",
+    "TrackedVendors",
+    "read_scenario",
+]

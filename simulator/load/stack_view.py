@@ -106,6 +106,12 @@ class StackView:
         """False for a stack in AWS."""
         return is_local(self._target.aws_endpoint_url)
 
+    @property
+    def pid(self) -> int | None:
+        """The process of a stack that runs here; None when it does not say."""
+        pid = getattr(self._target, "pid", None)
+        return pid if self.is_local and isinstance(pid, int) else None
+
     def vendor_queue(self) -> QueueSettings:
         """The one queue of the stack that is not the dead-letter queue of another.
 
@@ -149,6 +155,21 @@ class StackView:
         found = self._attributes(url)
         waiting = int(found["ApproximateNumberOfMessages"]) + int(found.get("ApproximateNumberOfMessagesDelayed", 0))
         return waiting, int(found["ApproximateNumberOfMessagesNotVisible"])
+
+    def peek(self, url: str, at_most: int = 200) -> list[str]:
+        """Bodies of messages in a queue, some of them, which stay where they are."""
+        bodies: list[str] = []
+        try:
+            while len(bodies) < at_most:
+                # They are out of sight only while we look on: the rest of the queue must come to the front.
+                answer = self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=5)
+                messages = answer.get("Messages", [])
+                if not messages:
+                    break
+                bodies += [str(each.get("Body", "")) for each in messages]
+        except (BotoCoreError, ClientError) as error:
+            raise StackUnreachable(f"The queue {url} does not answer ({error}).") from error
+        return bodies
 
     def stats(self) -> Stats | None:
         """The stack's own counts; None from a stack that has none to tell (404), such as one in AWS."""

@@ -79,22 +79,22 @@ class StrictTable:
         value = self._take(key, bool)
         return default if value is None else bool(value)
 
-    def whole(self, key: str, default: int | None, minimum: int, maximum: int) -> int | None:
-        """A whole number in a range."""
-        value = self._take(key, int)
+    def whole(self, key: str, default: int | None, minimum: int, maximum: int, unit: str = "") -> int | None:
+        """A whole number in a range; a refusal names the unit."""
+        value = self._take(key, int, unit)
         if value is None:
             return default
-        self._check_range(key, value, minimum, maximum)
+        self._check_range(key, value, minimum, maximum, unit)
         return int(value)
 
-    def number(self, key: str, default: float | None, minimum: float, maximum: float) -> float | None:
-        """A whole or decimal number in a range; `inf` and `nan` are refused."""
-        value = self._take(key, float)
+    def number(self, key: str, default: float | None, minimum: float, maximum: float, unit: str = "") -> float | None:
+        """A whole or decimal number in a range; `inf` and `nan` are refused, and a refusal names the unit."""
+        value = self._take(key, float, unit)
         if value is None:
             return default
         if not math.isfinite(value):
             raise self.refusal(key, f"must be an ordinary number, not {value}")
-        self._check_range(key, value, minimum, maximum)
+        self._check_range(key, value, minimum, maximum, unit)
         return float(value)
 
     def choice(self, key: str, default: str, choices: Sequence[str]) -> str:
@@ -108,6 +108,42 @@ class StrictTable:
         """A table inside this one; an absent one is empty."""
         value = self._take(key, dict)
         return StrictTable(self.file, (*self._path, key), value or {})
+
+    def is_table(self, key: str) -> bool:
+        """Whether the key holds one table; nothing is asked for by this."""
+        return isinstance(self._values.get(key), dict)
+
+    def anchored(self, paths: Sequence[tuple[str, str]]) -> StrictTable:
+        """This table with the file paths at these keys (table and key) made absolute, from this file's folder."""
+        values = {key: dict(value) if isinstance(value, dict) else value for key, value in self._values.items()}
+        for outer, inner in paths:
+            table = values.get(outer)
+            if isinstance(table, dict) and inner in table:
+                found = table[inner]
+                many = found if isinstance(found, list) else [found]
+                table[inner] = [
+                    str(self.file.parent.resolve() / each) if isinstance(each, str) else each for each in many
+                ]
+                if not isinstance(found, list):
+                    table[inner] = table[inner][0]
+        return StrictTable(self.file, self._path, values)
+
+    def over(self, base: StrictTable) -> StrictTable:
+        """This table laid over another: tables are merged key by key, everything else is replaced.
+
+        Refusals name this table's file, also for a key of the other.
+        """
+        return StrictTable(self.file, self._path, _merged(base._values, self._values))
+
+    def texts(self, key: str) -> list[str]:
+        """A list of non-empty strings, or one string; an absent one is empty."""
+        value = self._values.get(key)
+        if isinstance(value, str):
+            return [self.text(key, "")]
+        for number, each in enumerate(self._take(key, list) or [], start=1):
+            if not isinstance(each, str) or not each.strip():
+                raise self.refusal(f"{key}[{number}]", f"must be text, not {_kind(each)}")
+        return list(value or [])
 
     def tables(self, key: str) -> list[StrictTable]:
         """The tables of a list of them (`[[faults]]`); an absent one is empty. They are named `faults[1]` and so on."""
@@ -136,29 +172,39 @@ class StrictTable:
         """Raise InputError for the first key that nobody asked for, with the nearest known key."""
         for key in self._values:
             if key not in self._asked:
-                known = f"known here: {', '.join(sorted(self._asked))}"
+                known = f"known here: {', '.join(sorted(set(self._asked)))}"
                 raise InputError(f"{self.file}: unknown key {self._dotted(key)} ({_close(key, self._asked) or known}).")
 
     def refusal(self, key: str, reason: str, hint: str | None = None) -> InputError:
         """The error to raise for `key`, such as `scenarios/x.toml: run.duration_s must be … (hint)`."""
         return InputError(f"{self.file}: {self._dotted(key)} {reason}{f' ({hint})' if hint else ''}.")
 
-    def _take(self, key: str, wanted: type) -> Any:
+    def _take(self, key: str, wanted: type, unit: str = "") -> Any:
         self._asked.append(key)
         value = self._values.get(key)
         if value is None:
             return None
         accepted: tuple[type, ...] = (int, float) if wanted is float else (wanted,)
         if not isinstance(value, accepted) or (isinstance(value, bool) and wanted is not bool):
-            raise self.refusal(key, f"must be {dict(_TOML_NAMES)[wanted]}, not {_kind(value)}")
+            of_unit = f" of {unit}" if unit else ""
+            raise self.refusal(key, f"must be {dict(_TOML_NAMES)[wanted]}{of_unit}, not {_kind(value)}")
         return value
 
-    def _check_range(self, key: str, value: float, minimum: float, maximum: float) -> None:
+    def _check_range(self, key: str, value: float, minimum: float, maximum: float, unit: str) -> None:
         if not minimum <= value <= maximum:
-            raise self.refusal(key, f"must be between {minimum:,} and {maximum:,}, not {value:,}")
+            of_unit = f" {unit}" if unit else ""
+            raise self.refusal(key, f"must be between {minimum:,} and {maximum:,}{of_unit}, not {value:,}")
 
     def _dotted(self, key: str) -> str:
         return printable(".".join((*self._path, key)))
+
+
+def _merged(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in top.items():
+        below = merged.get(key)
+        merged[key] = _merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged
 
 
 def _kind(value: object) -> str:

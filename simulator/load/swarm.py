@@ -1,34 +1,46 @@
-"""The swarm: many subscribers on real WebSockets, each as a browser would be.
+"""The swarm: many subscribers on real WebSockets, coming and going as their groups say.
 
-Every subscriber is a stock `websockets` client. Two of its settings differ from that library's defaults. It sends no
-keep-alive pings, because browsers send none and a busy loop must not break its own sockets. And it offers compression
-only when the scenario asks: with permessage-deflate a frame of 400 bytes costs the swarm 33 to 52 µs of CPU, without it
-17 to 21 µs, and the machine that runs the swarm mostly runs the stack as well.
+A subscriber that only reads has no task of its own: its socket calls back when a frame is there (`ViewerConnection`),
+and timers of the event loop let it leave, pause or come back. It sends no keep-alive pings, because browsers send none
+and a busy loop must not break its own sockets.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
+import functools
 import ipaddress
+import random
+import socket
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, Protocol, cast
 from urllib.parse import urlsplit
 
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
 
 from simulator.clock import Clock
-from simulator.errors import EnvironmentFailure, InputError
+from simulator.errors import InputError
+from simulator.load.audience import Audience, Group, Visit
 from simulator.load.descriptors import ensure_descriptors, out_of_descriptors
-from simulator.load.scenario import Subscribers
+from simulator.load.subscribers import Ending
+from simulator.load.viewer_connection import ViewerConnection
+from simulator.vendors.seeds import seeded
 
 OPEN_TIMEOUT_S = 30.0
 """A handshake may take this long: API Gateway gives the `$connect` function 29 s."""
 CLOSE_TIMEOUT_S = 2.0
 _CLOSING_AT_ONCE = 100
+_SLOW_TURN_S = 0.1
+"""A slow reader reads this often."""
+_SLOW_BUFFER_BYTES = 4_096
+"""A slow or idle reader's receive buffer: the kernel would otherwise read for it, half a megabyte of it."""
+_MOST_TRIES = 10
+"""A reconnecting subscriber gives up after so many refused tries in a row."""
 _NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
 
 
@@ -43,137 +55,324 @@ class Drop:
     reason: str
 
 
-FrameTaker = Callable[[int, str | bytes, float], None]
-"""`(subscriber, payload, arrival on the monotonic scale)`"""
-Opened = Callable[[int, float], None]
-"""`(subscriber, time of the finished handshake)`"""
+class Record(Protocol):
+    """Where the swarm writes down what happens; `simulator.load.ledger.Ledger` is one. Times are monotonic seconds."""
+
+    def opened(self, subscriber: int, at_s: float) -> None:
+        """A handshake succeeded."""
+
+    def closed(self, subscriber: int, at_s: float, ending: Ending) -> None:
+        """A connection ended."""
+
+    def frame(self, subscriber: int, payload: bytes, at_s: float) -> None:
+        """A text message arrived."""
+
+    def binary(self, subscriber: int, size: int, at_s: float) -> None:
+        """A binary message arrived."""
 
 
 class Swarm:
-    """`count` subscribers of one WebSocket URL.
+    """The subscribers of one WebSocket URL. Refusals and drops are kept here, everything else goes to `record`."""
 
-    `on_frame` and `on_opened` are called in the event loop and must be quick. Refusals and drops are kept here.
-    """
-
-    def __init__(self, url: str, settings: Subscribers, clock: Clock, on_opened: Opened, on_frame: FrameTaker) -> None:
+    def __init__(
+        self,
+        url: str,
+        audience: Audience,
+        clock: Clock,
+        record: Record,
+        *,
+        seed: int = 0,
+        only: Sequence[int] | None = None,
+    ) -> None:
+        """`only` are the subscribers that this swarm has; the others are somebody else's."""
         self.url = url
         self.opened = 0
+        """Handshakes that succeeded."""
+        self.reconnected = 0
+        """Of those, the ones of subscribers who came back."""
+        self.asked = 0
+        """Subscribers who have come, or tried to."""
         self.refusals: Counter[str] = Counter()
         """What the refused handshakes were answered with (`HTTP 403`, `no connection: …`), and how often."""
         self.drops: list[Drop] = []
-        self.all_dropped = asyncio.Event()
-        """Set once every subscriber that was opened has been dropped."""
-        self._settings = settings
+        self.dropped = 0
+        self._audience = audience
+        visits = audience.visits if only is None else [audience.visits[number] for number in only]
+        self._early = [visit for visit in visits if visit.is_waited_for]
+        self._later = [visit for visit in visits if not visit.is_waited_for]
         self._clock = clock
-        self._on_opened = on_opened
-        self._on_frame = on_frame
-        self._sockets: dict[int, ClientConnection] = {}
-        self._listeners: list[asyncio.Task[None]] = []
+        self._record = record
+        self._chance = seeded(seed, "swarm")
+        self._sockets: dict[int, ViewerConnection] = {}
+        self._leaving: set[int] = set()
+        """Those whose connection we end ourselves."""
+        self._slots: dict[int, asyncio.Semaphore] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.failure: BaseException | None = None
+        """What broke the swarm, if anything."""
         self._closing = False
+        self._start_s: float | None = None
+        self._loop: asyncio.AbstractEventLoop
+
+    # -- coming and going ----------------------------------------------------------------------------------------------
+
+    async def open(self, stop: asyncio.Event) -> None:
+        """Let everyone come whom the first update waits for, each at its time; `stop` ends it early.
+
+        Raises EnvironmentFailure when the descriptors run out, InputError for an address that is no WebSocket URL.
+        """
+        ensure_descriptors(self._audience.size)
+        self._loop = asyncio.get_running_loop()
+        started_s = self._clock.monotonic_s()
+        for visit in sorted(self._early, key=lambda each: each.come_s):
+            await _pause(started_s + visit.come_s - self._clock.monotonic_s(), stop)
+            await self._slot(visit.group).acquire()
+            if stop.is_set() or self.failure is not None:
+                self._slot(visit.group).release()
+                break
+            self._begin(self._arrive(visit))
+        while self._tasks and not stop.is_set():
+            await asyncio.wait(set(self._tasks), return_when=asyncio.FIRST_COMPLETED)
+        if self.failure is not None:
+            raise self.failure
+
+    def start(self, start_s: float) -> None:
+        """Publishing begins at `start_s`: from now on the others come and everyone leaves, each at its time."""
+        self._start_s = start_s
+        if self._later:
+            self._begin(self._let_come(start_s))
+        for visit in self._early:
+            if visit.leave_s is not None:
+                self._leave_at(visit, start_s)
+
+    async def close(self) -> None:
+        """Close every socket as a viewer who leaves, and wait until they are closed."""
+        self._closing = True
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        slots = asyncio.Semaphore(_CLOSING_AT_ONCE)
+
+        async def leave(viewer: ViewerConnection) -> None:
+            async with slots:
+                with contextlib.suppress(RuntimeError):  # a loop that goes on without the transport
+                    viewer.transport.resume_reading()
+                await viewer.close()
+
+        await asyncio.gather(*(leave(viewer) for viewer in list(self._sockets.values())))
 
     @property
     def refused(self) -> int:
         """Handshakes that did not end in an open socket."""
         return self.refusals.total()
 
-    async def open(self, stop: asyncio.Event) -> None:
-        """Connect everyone, at the scenario's rate and with its bound on handshakes under way; `stop` ends it early.
+    @property
+    def is_alive(self) -> bool:
+        """Whether anybody is connected, or still to come."""
+        return bool(self._sockets) or bool(self._tasks)
 
-        Raises EnvironmentFailure when the descriptors run out, InputError for an address that is no WebSocket URL.
-        """
-        ensure_descriptors(self._settings.count)
-        slots = asyncio.Semaphore(self._settings.connect_concurrency)
-        started_s = self._clock.monotonic_s()
-        try:
-            async with asyncio.TaskGroup() as handshakes:
-                for subscriber in range(self._settings.count):
-                    due_s = started_s + subscriber / self._settings.connect_rate_per_s
-                    await _pause(due_s - self._clock.monotonic_s(), stop)
-                    await slots.acquire()
-                    if stop.is_set():
-                        return
-                    handshakes.create_task(self._connect(subscriber, slots))
-        except* (EnvironmentFailure, InputError) as failures:
-            raise failures.exceptions[0] from None
-
-    async def close(self) -> None:
-        """Close every socket as a viewer who leaves, and wait until they are closed."""
-        self._closing = True
-        slots = asyncio.Semaphore(_CLOSING_AT_ONCE)
-
-        async def leave(socket: ClientConnection) -> None:
-            async with slots:
-                await socket.close()
-
-        await asyncio.gather(*(leave(socket) for socket in self._sockets.values()))
-        await asyncio.gather(*self._listeners)
-
-    # -- what faults do to viewers ---------------------------------------------------------------------------------
+    # -- what faults do to viewers -------------------------------------------------------------------------------------
 
     def connected(self, group: str | None) -> list[int]:
-        """See `simulator.load.viewer_faults.Viewers`; there is one group for now."""
-        return sorted(self._sockets) if group is None else []
+        """See `simulator.load.viewer_faults.Viewers`."""
+        return sorted(number for number in self._sockets if group is None or self._group(number).label == group)
 
     def cut(self, viewer: int) -> None:
         """See `Viewers.cut`."""
-        if (socket := self._sockets.get(viewer)) is not None:
-            socket.transport.abort()
+        if (found := self._sockets.get(viewer)) is not None:
+            found.transport.abort()
 
     def hold(self, viewer: int) -> None:
         """See `Viewers.hold`."""
-        if (socket := self._sockets.get(viewer)) is not None:
-            socket.transport.pause_reading()
+        if (found := self._sockets.get(viewer)) is not None:
+            found.transport.pause_reading()
 
     def release(self, viewer: int) -> None:
         """See `Viewers.release`."""
-        if (socket := self._sockets.get(viewer)) is not None:
-            socket.transport.resume_reading()
+        if (found := self._sockets.get(viewer)) is not None and self._group(viewer).kind != "idle":
+            found.transport.resume_reading()
 
-    async def _connect(self, subscriber: int, slots: asyncio.Semaphore) -> None:
+    # -- one subscriber ------------------------------------------------------------------------------------------------
+
+    async def _let_come(self, start_s: float) -> None:
+        for visit in sorted(self._later, key=lambda each: each.come_s):
+            await asyncio.sleep(start_s + visit.come_s - self._clock.monotonic_s())
+            self._begin(self._arrive_when_there_is_room(visit))
+
+    async def _arrive_when_there_is_room(self, visit: Visit) -> None:
+        await self._slot(visit.group).acquire()
+        await self._arrive(visit)
+
+    async def _arrive(self, visit: Visit) -> None:
+        """Connect for the first time; the slot has been taken."""
+        self.asked += 1
         try:
-            socket = await connect(
-                self.url,
-                compression="deflate" if self._settings.compression else None,
-                ping_interval=None,
-                open_timeout=OPEN_TIMEOUT_S,
-                close_timeout=CLOSE_TIMEOUT_S,
-                proxy=_proxy(self.url),
-            )
+            await self._connect(visit.subscriber)
+        finally:
+            self._slot(visit.group).release()
+        if self._start_s is not None and visit.leave_s is not None and not visit.is_waited_for:
+            self._leave_at(visit, self._start_s)
+
+    async def _connect(self, subscriber: int) -> bool:
+        group = self._group(subscriber)
+        try:
+            await self._handshake(subscriber, group)
         except InvalidURI as error:
-            raise InputError(f"{self.url} is not a WebSocket address; it must begin with ws:// or wss://.") from error
+            failure = InputError(f"{self.url} is not a WebSocket address; it must begin with ws:// or wss://.")
+            failure.__cause__ = error
+            self.failure = failure
         except InvalidStatus as error:
             self.refusals[f"HTTP {error.response.status_code}"] += 1
         except TimeoutError:
             self.refusals[f"no answer within {OPEN_TIMEOUT_S:g} s"] += 1
         except OSError as error:
             if error.errno in _NO_DESCRIPTOR:
-                raise out_of_descriptors(self._settings.count) from error
-            self.refusals[f"no connection: {error.strerror or error}"] += 1
+                self.failure = out_of_descriptors(self._audience.size)
+            else:
+                self.refusals[f"no connection: {error.strerror or error}"] += 1
         except (InvalidHandshake, EOFError) as error:
             self.refusals[f"broken handshake: {error}"] += 1
         else:
-            self.opened += 1
-            self._on_opened(subscriber, self._clock.monotonic_s())
-            self._sockets[subscriber] = socket
-            self._listeners.append(asyncio.create_task(self._listen(subscriber, socket)))
-        finally:
-            slots.release()
+            return True
+        return False
 
-    async def _listen(self, subscriber: int, socket: ClientConnection) -> None:
-        on_frame, monotonic_s = self._on_frame, self._clock.monotonic_s
-        try:
-            while True:
-                payload = await socket.recv()
-                on_frame(subscriber, payload, monotonic_s())
-        except ConnectionClosed:
-            if self._closing:
-                return
-        del self._sockets[subscriber]
-        self.drops.append(
-            Drop(subscriber, monotonic_s(), socket.close_code, socket.close_reason or "no reason was given")
+    async def _handshake(self, subscriber: int, group: Group) -> None:
+        record, monotonic_s = self._record, self._clock.monotonic_s
+
+        def on_text(payload: bytes) -> None:
+            record.frame(subscriber, payload, monotonic_s())
+
+        def on_binary(size: int) -> None:
+            record.binary(subscriber, size, monotonic_s())
+
+        factory = functools.partial(
+            ViewerConnection,
+            on_open=functools.partial(self._on_open, subscriber),
+            on_text=on_text,
+            on_binary=on_binary,
+            on_lost=functools.partial(self._on_lost, subscriber),
         )
-        if not self._sockets:
-            self.all_dropped.set()
+        more: dict[str, Any] = {}
+        if group.kind in ("slow", "idle"):
+            more["sock"] = await self._small_socket()
+        await connect(
+            self.url,
+            create_connection=cast("Any", factory),
+            compression="deflate" if group.compression else None,
+            ping_interval=None,
+            open_timeout=OPEN_TIMEOUT_S,
+            close_timeout=CLOSE_TIMEOUT_S,
+            proxy=None if more else _proxy(self.url),
+            **more,
+        )
+
+    async def _small_socket(self) -> socket.socket:
+        """A connected socket for which the kernel keeps little that nobody has read."""
+        address = urlsplit(self.url)
+        port = address.port or (443 if address.scheme == "wss" else 80)
+        infos = await self._loop.getaddrinfo(address.hostname or "", port, type=socket.SOCK_STREAM)
+        family, kind, number, _, where = infos[0]
+        small = socket.socket(family, kind, number)
+        try:
+            small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SLOW_BUFFER_BYTES)
+            small.setblocking(False)
+            await self._loop.sock_connect(small, where)
+        except BaseException:
+            small.close()
+            raise
+        return small
+
+    def _on_open(self, subscriber: int, viewer: ViewerConnection) -> None:
+        self.opened += 1
+        self._sockets[subscriber] = viewer
+        self._record.opened(subscriber, self._clock.monotonic_s())
+        group = self._group(subscriber)
+        if group.kind == "idle":
+            self._loop.call_soon(viewer.transport.pause_reading)
+        elif group.kind == "slow":
+            self._loop.call_soon(self._read_slowly, viewer, group.read_bytes_per_s, viewer.bytes_read)
+
+    def _read_slowly(self, viewer: ViewerConnection, bytes_per_s: int, allowed: float) -> None:
+        """Every turn it may read so much more; while more has been read than allowed, nothing is.
+
+        Nothing is saved for later: who reads little because little comes is no faster afterwards.
+        """
+        if viewer.transport.is_closing():
+            return
+        turn = bytes_per_s * _SLOW_TURN_S
+        allowed = min(allowed + turn, viewer.bytes_read + turn)
+        if viewer.bytes_read <= allowed:
+            viewer.transport.resume_reading()
+        else:
+            viewer.transport.pause_reading()
+        self._loop.call_later(_SLOW_TURN_S, self._read_slowly, viewer, bytes_per_s, allowed)
+
+    def _on_lost(self, subscriber: int, viewer: ViewerConnection) -> None:
+        if self._sockets.get(subscriber) is not viewer:
+            return  # refused, or never open
+        del self._sockets[subscriber]
+        now_s = self._clock.monotonic_s()
+        if self._closing:
+            return
+        if subscriber in self._leaving:
+            self._leaving.discard(subscriber)
+            self._record.closed(subscriber, now_s, "left")
+            return
+        self._record.closed(subscriber, now_s, "broke")
+        group = self._group(subscriber)
+        if group.kind == "reconnecting":
+            self._begin(self._come_back(subscriber, group))
+            return
+        self.dropped += 1
+        self.drops.append(Drop(subscriber, now_s, viewer.close_code, viewer.close_reason or "no reason was given"))
+
+    async def _come_back(self, subscriber: int, group: Group) -> None:
+        chance = random.Random(self._chance.random())  # noqa: S311  replayable
+        for number in range(_MOST_TRIES):
+            longest_s = min(group.backoff_cap_s, group.backoff_base_s * 2**number)
+            await asyncio.sleep(chance.random() * longest_s)
+            if await self._connect(subscriber):
+                self.reconnected += 1
+                return
+
+    def _leave_at(self, visit: Visit, start_s: float) -> None:
+        delay_s = max(0.0, start_s + (visit.leave_s or 0.0) - self._clock.monotonic_s())
+        self._loop.call_later(delay_s, self._leave, visit.subscriber, visit.leave_how)
+
+    def _leave(self, subscriber: int, how: Literal["close", "cut"]) -> None:
+        viewer = self._sockets.get(subscriber)
+        if viewer is None or self._closing:
+            return
+        self._leaving.add(subscriber)
+        # From this moment nothing is expected of it, although the last of its connection takes a moment longer.
+        self._record.closed(subscriber, self._clock.monotonic_s(), "left")
+        if how == "cut":
+            viewer.transport.abort()
+        else:
+            self._begin(viewer.close())
+
+    # -- inside --------------------------------------------------------------------------------------------------------
+
+    def _group(self, subscriber: int) -> Group:
+        return self._audience.groups[self._audience.visits[subscriber].group]
+
+    def _slot(self, group: int) -> asyncio.Semaphore:
+        found = self._slots.get(group)
+        if found is None:
+            about = self._audience.groups[group]
+            together = about.count if about.arrival == "at_once" else about.connect_concurrency
+            found = self._slots[group] = asyncio.Semaphore(max(1, together))
+        return found
+
+    def _begin(self, work: Any) -> None:
+        task: asyncio.Task[None] = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._end)
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.failure = self.failure or error
 
 
 async def _pause(seconds: float, stop: asyncio.Event) -> None:

@@ -10,13 +10,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from simulator.load.audience import Group
+from simulator.load.books import OF, Books
+from simulator.load.expectations import Expectation, Outcome
 from simulator.load.latency import Latencies
-from simulator.load.reckoning import Balance, Deliveries
+from simulator.load.metrics import METRICS
+from simulator.load.phases import WHOLE
 from simulator.load.scenario import Scenario
 from simulator.load.wording import counted
 
 _TOLD = 3
 _KEPT_DROPS = 20
+_KEPT_LOSSES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +32,11 @@ class Connections:
     opened: int
     refusals: Mapping[str, int]
     """Answer to count."""
+    dropped: int = 0
     drops: Sequence[Mapping[str, Any]] = ()
-    """`subscriber`, `code`, `reason` and `at_s` (seconds from the start of the run) of each socket that broke."""
+    """`subscriber`, `code`, `reason` and `at_s` (seconds from the start of the run) of the first sockets that broke."""
+    reconnected: int = 0
+    peak: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +51,7 @@ class Frames:
     altered: int = 0
     unexpected: int = 0
     unexpected_examples: Sequence[str] = ()
+    late: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,41 +63,84 @@ class Invocations:
 
 
 @dataclass(frozen=True, slots=True)
+class VendorCounts:
+    """Deliveries of one vendor's updates."""
+
+    name: str
+    expected: int
+    lost: int
+    duplicated: int
+    reordered: int
+
+
+@dataclass(frozen=True, slots=True)
+class OwnFigures:
+    """What the load can say about itself, and so what the run cannot resolve."""
+
+    producer_lag: Latencies = field(default_factory=Latencies)
+    loop_lag: Latencies = field(default_factory=Latencies)
+    cpu_s: float = 0.0
+    memory_mb: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StackFigures:
+    """What was seen of a local stack's processes; None is what could not be."""
+
+    memory_mb: float | None = None
+    memory_growth_mb: float | None = None
+    descriptors: int | None = None
+    descriptors_growth: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RunFacts:
     """Everything a verdict is made of."""
 
     scenario: Scenario
+    groups: Sequence[tuple[Group, int]]
+    """Each group, and how many of it there were to be."""
     provenance: Mapping[str, Any]
     """`versions`, `machine` and `commit`, copied as they are."""
     started_at: str
     """ISO 8601."""
-    balance: Balance
-    all_latency: Latencies
-    all_latency_uncorrected: Latencies
+    books: Books
     connections: Connections
     frames: Frames
-    vendor_names: Mapping[str, str]
+    vendors: Mapping[str, VendorCounts]
+    """By id."""
     start_s: float
-    """The time on the ledger's scale from which `due_s` of the losses is told."""
-    planned: int | None
+    """The start of publishing on the ledger's scale."""
+    positions: tuple[int, int] = (0, 0)
+    """Checked and wrong."""
+    planned: int | None = None
     """Updates that were to be published; None when the run ended before the last one was planned."""
-    planned_duration_s: float
-    publishing_s: float
+    planned_duration_s: float = 0.0
+    publishing_s: float = 0.0
     """From the start of the run to the last update that left."""
-    duration_s: float
-    drain: Mapping[str, Any]
+    duration_s: float = 0.0
+    drain: Mapping[str, Any] = field(default_factory=dict)
     """`outcome`, `reason` and `waited_s`; empty when the run never came to it."""
     invocations: Mapping[str, Invocations] | None = None
     """By function; None when the stack does not tell."""
     dead_lettered: int | None = 0
     """None when it could not be counted."""
     dead_letter_queue: str | None = None
+    most_queued: int | None = None
+    most_in_flight: int | None = None
+    own: OwnFigures = field(default_factory=OwnFigures)
+    stack: StackFigures = field(default_factory=StackFigures)
     interruption: str | None = None
     """Why the run ended before its time, as a sentence; None when it did not."""
     troubles: Sequence[str] = ()
     """What went wrong in the run itself, a sentence each."""
     notes: Sequence[str] = ()
     """What the reader should know and does not fail the run, a sentence each."""
+
+    @property
+    def published(self) -> int:
+        """Updates that the queue took."""
+        return sum(each.published for each in self.books.updates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +171,15 @@ class Verdict:
 
 def build_verdict(facts: RunFacts) -> Verdict:
     """Weigh a run against its scenario's expectations."""
-    balance, connections = facts.balance, facts.connections
-    found = _found(facts)
-    failures = [*_broken(facts), *_unmet(facts, found)]
-    limits = asdict(facts.scenario.expect)
-    document: dict[str, Any] = {
+    document = _figures(facts)
+    weighed = [
+        (each, each.weigh(document if each.phase == WHOLE else document["phases"].get(each.phase, {})))
+        for each in facts.scenario.expect
+    ]
+    failures = [*_broken(facts), *_unmet(facts, weighed)]
+    head = {
         "scenario": facts.scenario.name,
-        "description": facts.scenario.description,
+        "question": facts.scenario.question,
         "seed": facts.scenario.seed,
         **facts.provenance,
         "started_at": facts.started_at,
@@ -133,97 +187,166 @@ def build_verdict(facts: RunFacts) -> Verdict:
         "partial": facts.interruption is not None,
         "passed": not failures,
         "failures": failures,
+    }
+    tail = {
+        "expectations": [
+            {"that": each.text, "phase": each.phase, "held": bool(outcome.held), "found": dict(outcome.found)}
+            for each, outcome in weighed
+        ],
+        "notes": list(facts.notes),
+    }
+    return Verdict({**head, **document, **tail})
+
+
+# -- figures -----------------------------------------------------------------------------------------------------------
+
+
+def _figures(facts: RunFacts) -> dict[str, Any]:
+    books, connections, frames = facts.books, facts.connections, facts.frames
+    checked, wrong = facts.positions
+    return {
         "updates": {
             "planned": facts.planned,
-            "published": balance.published,
-            "broadcast": balance.broadcast,
+            "published": facts.published,
+            "broadcast": sum(each.broadcast for each in books.updates),
             "dead_lettered": facts.dead_lettered,
         },
         "deliveries": {
-            **asdict(balance.total),
-            "altered": facts.frames.altered,
-            "unexpected": facts.frames.unexpected,
-            "per_vendor": {
-                vendor: {"name": facts.vendor_names.get(vendor, ""), **asdict(deliveries)}
-                for vendor, deliveries in balance.per_vendor.items()
-            },
-            "per_subscriber": [asdict(deliveries) for deliveries in balance.per_subscriber],
+            **books.tally().to_json(),
+            "altered": frames.altered,
+            "unexpected": frames.unexpected,
+            "late": frames.late,
+            "stories": {story: count for story, count in books.stories.most_common() if count},
             "first_losses": [
                 {
-                    "update": loss.update_id,
-                    "vendor": loss.vendor,
-                    "subscriber": loss.subscriber,
-                    "due_s": round(loss.due_s - facts.start_s, 3),
+                    "update": settled.update_id,
+                    "vendor": settled.vendor,
+                    "subscriber": each.subscriber,
+                    "due_s": round(settled.due_s - facts.start_s, 3),
+                    "story": each.story,
                 }
-                for loss in balance.losses
+                for settled, each in books.losses[:_KEPT_LOSSES]
             ],
-        },
-        "latency_ms": {
-            "all": facts.all_latency.summary_ms(),
-            "first": balance.first_latency.summary_ms(),
-            "last": balance.last_latency.summary_ms(),
-            "uncorrected": {
-                "all": facts.all_latency_uncorrected.summary_ms(),
-                "first": balance.first_latency_uncorrected.summary_ms(),
-                "last": balance.last_latency_uncorrected.summary_ms(),
+            "per_vendor": {
+                vendor: {
+                    "name": counts.name,
+                    "expected": counts.expected,
+                    "received": counts.expected - counts.lost,
+                    "lost": counts.lost,
+                    "duplicated": counts.duplicated,
+                    "reordered": counts.reordered,
+                }
+                for vendor, counts in facts.vendors.items()
             },
         },
-        "final_positions": asdict(balance.positions),
+        "latency_ms": _latencies(books),
+        "final_positions": {"checked": checked, "wrong": wrong},
         "invocations": _invocations(facts.invocations),
         "connections": {
             "asked": connections.asked,
             "opened": connections.opened,
             "refused": sum(connections.refusals.values()),
-            "dropped": len(connections.drops),
+            "dropped": connections.dropped,
+            "reconnected": connections.reconnected,
+            "peak": connections.peak,
             "refusals": dict(connections.refusals),
             "first_drops": [dict(drop) for drop in connections.drops[:_KEPT_DROPS]],
         },
         "frames": {
-            "total": facts.frames.total,
-            "errors": sum(facts.frames.errors.values()),
-            "error_messages": dict(facts.frames.errors),
-            "strange": facts.frames.strange,
-            "strange_examples": list(facts.frames.strange_examples),
+            "total": frames.total,
+            "errors": sum(frames.errors.values()),
+            "error_messages": dict(frames.errors),
+            "strange": frames.strange,
+            "strange_examples": list(frames.strange_examples),
         },
         "rates": {
             "load": "open",
             "asked_updates_per_s": _rate(facts.planned, facts.planned_duration_s),
-            "achieved_updates_per_s": _rate(balance.published, max(facts.publishing_s, facts.planned_duration_s)),
-            "deliveries_per_s": _rate(balance.total.received, facts.duration_s),
+            "achieved_updates_per_s": _rate(facts.published, max(facts.publishing_s, facts.planned_duration_s)),
+            "deliveries_per_s": _rate(books.tally().received, facts.duration_s),
+        },
+        "queue": {"most_queued": facts.most_queued, "most_in_flight": facts.most_in_flight},
+        "load": _load(facts),
+        "stack": {
+            "memory_mb": {"max": facts.stack.memory_mb, "growth": facts.stack.memory_growth_mb},
+            "descriptors": {"max": facts.stack.descriptors, "growth": facts.stack.descriptors_growth},
         },
         "drain": dict(facts.drain),
-        "expectations": {
-            name: {"limit": limits[name], "found": found[name], "held": _held(limits[name], found[name])}
-            for name in found
-            if limits[name] is not None
-        },
-        "notes": list(facts.notes),
+        "phases": {name: _phase(facts, number) for number, name in enumerate(books.phases.names)},
+        "groups": _groups(facts, None),
     }
-    return Verdict(document)
 
 
-def _found(facts: RunFacts) -> dict[str, float | None]:
-    """What was found for each field of `Expectations`; None is what could not be found out."""
-    total = facts.balance.total
-    invocations = facts.invocations
+def _load(facts: RunFacts) -> dict[str, Any]:
+    received = facts.books.tally().received
     return {
-        "lost": total.lost,
-        "wrong_positions": facts.balance.positions.wrong,
-        "altered": facts.frames.altered,
-        "unexpected": facts.frames.unexpected,
-        "duplicated": total.duplicated,
-        "reordered": total.reordered,
-        "dead_lettered": facts.dead_lettered,
-        "refused": sum(facts.connections.refusals.values()),
-        "dropped": len(facts.connections.drops),
-        "invocation_errors": None if invocations is None else sum(each.errors for each in invocations.values()),
-        "p99_ms": facts.all_latency.percentile_ms(99.0),
-        "last_p99_ms": facts.balance.last_latency.percentile_ms(99.0),
+        "producer_lag_ms": _lag(facts.own.producer_lag),
+        "loop_lag_ms": _lag(facts.own.loop_lag),
+        "cpu_us_per_delivery": round(1e6 * facts.own.cpu_s / received, 1) if received else None,
+        "memory_mb": {"max": facts.own.memory_mb},
     }
 
 
-def _held(limit: float, found: float | None) -> bool:
-    return found is not None and found <= limit
+def _lag(latencies: Latencies) -> dict[str, float | None]:
+    summary = latencies.summary_ms()
+    return {"p50": summary["p50"], "p99": summary["p99"], "max": summary["max"]}
+
+
+def _phase(facts: RunFacts, number: int) -> dict[str, Any]:
+    books = facts.books
+    counts = books.updates[number]
+    began_s, ended_s = books.phases.span(number)
+    return {
+        "began_s": round(began_s, 3),
+        "ended_s": round(ended_s, 3),
+        "updates": {"planned": counts.planned, "published": counts.published, "broadcast": counts.broadcast},
+        "deliveries": books.tally(phase=number).to_json(),
+        "latency_ms": _latencies(books, phase=number),
+        "rates": {
+            "asked_updates_per_s": _rate(counts.planned, ended_s - began_s),
+            "achieved_updates_per_s": _rate(counts.published, ended_s - began_s),
+        },
+        "groups": _groups(facts, number),
+    }
+
+
+def _groups(facts: RunFacts, phase: int | None) -> dict[str, Any]:
+    found = {}
+    for number, (group, count) in enumerate(facts.groups):
+        tally = facts.books.tally(phase=phase, group=number).to_json()
+        # Copies are counted by vendor and by phase, not by group.
+        deliveries = {name: tally[name] for name in ("expected", "received", "lost", "cut_off")}
+        found[group.label] = {
+            "kind": group.kind,
+            "count": count,
+            "deliveries": deliveries,
+            "latency_ms": _latencies(facts.books, phase=phase, group=number),
+        }
+    return found
+
+
+def _latencies(books: Books, *, phase: int | None = None, group: int | None = None) -> dict[str, Any]:
+    def summaries(*, corrected: bool) -> dict[str, Any]:
+        return {of: books.latencies(of, corrected=corrected, phase=phase, group=group).summary_ms() for of in OF}
+
+    return {**summaries(corrected=True), "uncorrected": summaries(corrected=False)}
+
+
+def _rate(count: int | None, seconds: float) -> float | None:
+    return None if count is None or seconds <= 0 else round(count / seconds, 3)
+
+
+def _invocations(by_function: Mapping[str, Invocations] | None) -> dict[str, Any]:
+    if by_function is None:
+        return {"total": None, "errors": None, "by_function": {}}
+    return {
+        "total": sum(each.total for each in by_function.values()),
+        "errors": sum(each.errors for each in by_function.values()),
+        "by_function": {name: asdict(each) for name, each in by_function.items()},
+    }
+
+
+# -- reasons to fail ---------------------------------------------------------------------------------------------------
 
 
 def _broken(facts: RunFacts) -> list[str]:
@@ -234,68 +357,90 @@ def _broken(facts: RunFacts) -> list[str]:
         return failures
     if not facts.connections.opened:
         failures.append("No subscriber could connect, so nothing was put to the test.")
-    elif not facts.balance.published:
+    elif not facts.published:
         failures.append("No update was published, so nothing was put to the test.")
-    if facts.planned is not None and facts.balance.published < facts.planned and not facts.troubles:
-        missing = facts.planned - facts.balance.published
+    if facts.planned is not None and facts.published < facts.planned and not facts.troubles:
+        missing = facts.planned - facts.published
         failures.append(f"{counted(missing, 'update')} of {facts.planned:,} could not be published.")
     if facts.drain.get("outcome") == "limit":
         failures.append(f"The run did not come to an end: {facts.drain['reason']}.")
     return failures
 
 
-def _unmet(facts: RunFacts, found: Mapping[str, float | None]) -> list[str]:
-    stories = _stories(facts)
+def _unmet(facts: RunFacts, weighed: Sequence[tuple[Expectation, Outcome]]) -> list[str]:
     failures = []
-    for name, limit in asdict(facts.scenario.expect).items():
-        if limit is None or _held(limit, found[name]):
+    for each, outcome in weighed:
+        if outcome.held:
             continue
-        value = found[name]
-        if value is None:
-            if not facts.interruption and facts.balance.published:
-                failures.append(f"{name} could not be found out, and at most {limit:,} was expected.")
+        where = "" if each.phase == WHOLE else f" in the phase {each.phase}"
+        if outcome.held is None:
+            # A run that was stopped, or put nothing to the test, has said so already.
+            if not facts.interruption and facts.published:
+                unknown = [name for name, value in outcome.found.items() if value is None] or [each.text]
+                failures.append(f"{unknown[0]}{where} could not be found out, and `{each.text}` was expected.")
             continue
-        failures.append(f"{stories[name]} (at most {limit:,} expected).")
+        failures.append(f"{_story(facts, each, outcome)}{where} (`{each.text}` was expected).")
     return failures
 
 
+def _story(facts: RunFacts, expectation: Expectation, outcome: Outcome) -> str:
+    """What happened: the beginning of the sentence that says an expectation was not met."""
+    if len(expectation.metrics) == 1 and expectation.phase == WHOLE:
+        told = _stories(facts).get(expectation.metrics[0])
+        if told is not None:
+            return told
+    return ", ".join(f"{name} is {_value(name, value)}" for name, value in outcome.found.items())
+
+
+def _value(name: str, value: float | None) -> str:
+    if value is None:
+        return "not known"
+    metric = METRICS.get(name.split(".", 2)[2] if name.startswith("groups.") else name)
+    unit = " ms" if metric is not None and metric.unit == "milliseconds" else ""
+    return f"{value:,}{unit}" if isinstance(value, int) else f"{value:,.1f}{unit}"
+
+
 def _stories(facts: RunFacts) -> dict[str, str]:
-    """For each expectation, what happened: the beginning of the sentence that says it was not met."""
-    balance, frames, connections = facts.balance, facts.frames, facts.connections
-    total = balance.total
-    p99 = facts.all_latency.percentile_ms(99.0) or 0.0
-    last_p99 = balance.last_latency.percentile_ms(99.0) or 0.0
+    """For the figures that most scenarios ask for, what happened in the whole run."""
+    frames, connections = facts.frames, facts.connections
+    total = facts.books.tally()
+    checked, wrong = facts.positions
     return {
-        "lost": f"{total.lost:,} of {counted(total.expected, 'delivery')} "
-        f"{'was' if total.lost == 1 else 'were'} lost{_told_losses(facts)}",
-        "wrong_positions": f"{balance.positions.wrong:,} of {counted(balance.positions.checked, 'last position')} on "
-        f"the subscribers' maps {'is' if balance.positions.wrong == 1 else 'are'} wrong",
-        "altered": f"{counted(frames.altered, 'frame')} had another content than the update that was published",
-        "unexpected": f"{counted(frames.unexpected, 'frame')} carried an update that was never published"
+        "deliveries.lost": f"{total.lost:,} of {counted(total.expected, 'delivery')} "
+        f"{'was' if total.lost == 1 else 'were'} lost{_told_losses(facts, total.lost)}",
+        "final_positions.wrong": f"{wrong:,} of {counted(checked, 'last position')} on "
+        f"the subscribers' maps {'is' if wrong == 1 else 'are'} wrong",
+        "deliveries.altered": f"{counted(frames.altered, 'frame')} had another content than the update that was "
+        "published",
+        "deliveries.unexpected": f"{counted(frames.unexpected, 'frame')} carried an update that was never published"
         f"{_examples(frames.unexpected_examples)}",
-        "duplicated": f"{counted(total.duplicated, 'delivery')} came more than once",
-        "reordered": f"{counted(total.reordered, 'delivery')} came after a newer update of the same vendor"
+        "deliveries.duplicated": f"{counted(total.duplicated, 'delivery')} came more than once",
+        "deliveries.reordered": f"{counted(total.reordered, 'delivery')} came after a newer update of the same vendor"
         f"{_worst_vendor(facts)}",
-        "dead_lettered": _dead_letter_story(facts),
-        "refused": f"{counted(sum(connections.refusals.values()), 'handshake')} of {connections.asked:,} failed"
+        "updates.dead_lettered": _dead_letter_story(facts),
+        "connections.refused": f"{counted(sum(connections.refusals.values()), 'handshake')} of "
+        f"{connections.asked:,} failed"
         f"{_examples([f'{count:,} × {answer}' for answer, count in connections.refusals.items()])}",
-        "dropped": f"{counted(len(connections.drops), 'subscriber')} lost the connection"
-        f"{_examples([_drop_story(drop) for drop in connections.drops])}",
-        "invocation_errors": f"Functions ended in an error{_examples(_error_counts(facts))}",
-        "p99_ms": f"The 99th percentile of latency is {p99:,.1f} ms over all deliveries",
-        "last_p99_ms": f"The 99th percentile of latency to the last subscriber is {last_p99:,.1f} ms",
+        "connections.dropped": f"{counted(connections.dropped, 'subscriber')} lost the connection"
+        f"{_examples([_drop_story(drop) for drop in connections.drops], connections.dropped)}",
+        "invocations.errors": f"Functions ended in an error{_examples(_error_counts(facts))}",
     }
 
 
-def _told_losses(facts: RunFacts) -> str:
+def _told_losses(facts: RunFacts, total: int) -> str:
     return _examples(
         [
-            f"update {loss.update_id} of {facts.vendor_names.get(loss.vendor) or loss.vendor}, due at "
-            f"{loss.due_s - facts.start_s:.1f} s, never reached subscriber {loss.subscriber}"
-            for loss in facts.balance.losses
+            f"update {settled.update_id} of {_name(facts, settled.vendor)}, due at "
+            f"{settled.due_s - facts.start_s:.1f} s, never reached subscriber {each.subscriber} ({each.story})"
+            for settled, each in facts.books.losses[:_TOLD]
         ],
-        facts.balance.total.lost,
+        total,
     )
+
+
+def _name(facts: RunFacts, vendor: str) -> str:
+    counts = facts.vendors.get(vendor)
+    return counts.name if counts is not None and counts.name else vendor
 
 
 def _dead_letter_story(facts: RunFacts) -> str:
@@ -321,11 +466,10 @@ def _drop_story(drop: Mapping[str, Any]) -> str:
 
 
 def _worst_vendor(facts: RunFacts) -> str:
-    by_vendor: dict[str, Deliveries] = facts.balance.per_vendor
-    worst = max(by_vendor, key=lambda vendor: by_vendor[vendor].reordered, default=None)
-    if worst is None or not by_vendor[worst].reordered:
+    worst = max(facts.vendors, key=lambda vendor: facts.vendors[vendor].reordered, default=None)
+    if worst is None or not facts.vendors[worst].reordered:
         return ""
-    return f": {by_vendor[worst].reordered:,} of them from {facts.vendor_names.get(worst) or worst}"
+    return f": {facts.vendors[worst].reordered:,} of them from {_name(facts, worst)}"
 
 
 def _examples(stories: Sequence[str], total: int | None = None) -> str:
@@ -334,17 +478,3 @@ def _examples(stories: Sequence[str], total: int | None = None) -> str:
         return ""
     hidden = (len(stories) if total is None else total) - min(len(stories), _TOLD)
     return f": {'; '.join(stories[:_TOLD])}{f'; and {hidden:,} more' if hidden > 0 else ''}"
-
-
-def _rate(count: int | None, seconds: float) -> float | None:
-    return None if count is None or seconds <= 0 else round(count / seconds, 3)
-
-
-def _invocations(by_function: Mapping[str, Invocations] | None) -> dict[str, Any]:
-    if by_function is None:
-        return {"total": None, "errors": None, "by_function": {}}
-    return {
-        "total": sum(each.total for each in by_function.values()),
-        "errors": sum(each.errors for each in by_function.values()),
-        "by_function": {name: asdict(each) for name, each in by_function.items()},
-    }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from simulator.errors import InputError
 from simulator.vendors.city import SAN_FRANCISCO, City
 from simulator.vendors.gps import GPS_SIGMA_M, with_gps_noise
+from simulator.vendors.imperfections import Imperfections, imperfect
 from simulator.vendors.itinerary import STREET_SPEED_M_S, Itinerary, itinerary
 from simulator.vendors.moments import moments, spaced
 from simulator.vendors.plan import Ping, Plan
@@ -51,6 +52,8 @@ def schedule_plan(
     jitter: float = 0.1,
     gps_sigma_m: float = GPS_SIGMA_M,
     city: City = SAN_FRANCISCO,
+    days: int = 1,
+    imperfections: Imperfections | None = None,
 ) -> Plan:
     """Return the plan in which the vendors of the window do what `schedule` says, `speed` times faster than real time.
 
@@ -75,13 +78,14 @@ def schedule_plan(
     ):
         if not holds:
             raise InputError(f"{name} cannot be {value}; correct it and start again.")
-    replayed = window(day, from_, to)
+    replayed = window(day, from_, to, days)
     vendors = vendors_of(schedule, replayed, city)
     spans = open_spans(schedule, replayed)
     itineraries = [
         itinerary(spans[vendor.twitter_id], lateness_s=lateness_s * seeded(seed, vendor.twitter_id, "late").random())
         for vendor in vendors
     ]
+    habits = imperfections or Imperfections()
     pings = functools.partial(
         _pings,
         replayed=replayed,
@@ -98,7 +102,10 @@ def schedule_plan(
         vendors=tuple(vendors),
         start_ms=start_ms,
         duration_s=replayed.duration_s / speed,
-        pings_of=lambda: [pings(*both) for both in zip(vendors, itineraries, strict=True)],
+        pings_of=lambda: [
+            imperfect(pings(vendor, way), habits, speed=speed, seed=seed, vendor=vendor.twitter_id)
+            for vendor, way in zip(vendors, itineraries, strict=True)
+        ],
         notes=tuple(_notes(itineraries, spans.values())),
     )
 

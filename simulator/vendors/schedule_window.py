@@ -28,7 +28,7 @@ class Window:
     start_min: int
     """Minutes after midnight, 0…1439."""
     end_min: int
-    """Greater than `start_min`; above 1440 when the window ends on the next day."""
+    """Greater than `start_min`; above 1440 when the window ends on a later day."""
 
     @property
     def duration_s(self) -> float:
@@ -44,8 +44,10 @@ class Window:
         return f"{DAYS[self.day].capitalize()} {clock_text(self.start_min)} to {clock_text(self.end_min)}"
 
 
-def window(day: str, from_: str, to: str) -> Window:
+def window(day: str, from_: str, to: str, days: int = 1) -> Window:
     """Return the window that a user wrote, e.g. `friday`, `10:00`, `14:00`; `22:00` to `02:00` ends the next day.
+
+    With several `days` (1 to 7) it runs from the first one's `from_` to the last one's `to`, nights included.
 
     Raises `InputError` for an unknown day or time, and for a window without length.
     """
@@ -62,6 +64,7 @@ def window(day: str, from_: str, to: str) -> Window:
     start_min, end_min = times
     if start_min in (end_min, MINUTES_OF_DAY):
         raise InputError(f"There is no time between {from_} and {to}; give a later end.")
+    end_min += (days - 1) * MINUTES_OF_DAY
     return Window(number, start_min, end_min if end_min > start_min else end_min + MINUTES_OF_DAY)
 
 
@@ -88,7 +91,7 @@ def open_spans(schedule: Schedule, window: Window) -> dict[str, list[OpenSpan]]:
     spans: dict[str, list[OpenSpan]] = {}
     for row in schedule.rows:
         days_later = (row.day - window.day) % len(DAYS)
-        for days in (days_later, days_later - len(DAYS)):
+        for days in (days_later, days_later - len(DAYS), days_later + len(DAYS)):
             start_min = row.start_min + days * MINUTES_OF_DAY
             end_min = row.end_min + days * MINUTES_OF_DAY
             if start_min < window.end_min and end_min > window.start_min:

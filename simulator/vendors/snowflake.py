@@ -27,6 +27,23 @@ def snowflake_ms(tweet_id: str) -> int:
     return (int(tweet_id) >> _LOW_BITS) + EPOCH_MS
 
 
+class LateIds:
+    """Hands out ids for moments that have passed, apart from those that a `SnowflakeSequence` gave to them.
+
+    It takes the upper half of each millisecond's sequence; a run that makes two million updates in one millisecond
+    would run into it.
+    """
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def next_id(self, ms: int) -> str:
+        """Return an id of the epoch millisecond `ms`."""
+        half = 1 << (_LOW_BITS - 1)
+        self._count += 1
+        return snowflake(ms, half + self._count % half)
+
+
 class SnowflakeSequence:
     """Hands out ids that are unique and strictly rising, as long as the times asked for never go back."""
 

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 SHORT = """\
 name = "short"
-description = "A short run of the whole path."
+question = "Does a short run of the whole path work?"
 seed = 7
 
 [stack.parameters]
@@ -35,8 +35,7 @@ count = 5
 duration_s = 6
 
 [expect]
-lost = 0
-wrong_positions = 0
+run = ["deliveries.lost == 0", "final_positions.wrong == 0"]
 """
 
 SCHEDULE = """\

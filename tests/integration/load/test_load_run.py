@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,26 +13,32 @@ import pytest
 
 from simulator.errors import EnvironmentFailure, InputError
 from simulator.load import Scenario, Verdict, find_scenario, prepare, read_scenario, run_scenario
+from simulator.load.audience import Group
+from simulator.load.expectations import understand, with_defaults
 from simulator.load.fault_kinds import FAULT_KINDS
 from simulator.load.faults import Fault
+from simulator.load.phases import Phase
 from simulator.load.progress import Snapshot
 from simulator.load.raw_results import ResultsWriter, read_results
-from simulator.load.scenario import Expectations, MadeVendors, RunSettings, StackSettings, Subscribers
+from simulator.load.scenario import MadeVendors, RunSettings
 
 SUBSCRIBERS = 4
-NOTHING_ELSE = Expectations(duplicated=0, reordered=0, invocation_errors=0)
+
+
+def expecting(*texts: str) -> Any:
+    return with_defaults([understand(text, "run", groups=["viewer"]) for text in texts])
+
+
+NOTHING_ELSE = expecting("deliveries.duplicated == 0", "deliveries.reordered == 0", "invocations.errors == 0")
 
 
 def scenario(**changes: Any) -> Scenario:
     """Three vendors with two or three updates each within a quarter of a second, on four maps."""
     values: dict[str, Any] = {
         "name": "tiny",
-        "description": "",
         "seed": 3,
-        "file": Path("tiny.toml"),
-        "stack": StackSettings(),
         "vendors": MadeVendors(count=3, model="gauss_markov", ping_interval_s=0.1, speed=1.0),
-        "subscribers": Subscribers(count=SUBSCRIBERS, connect_rate_per_s=1_000),
+        "groups": (Group(count=SUBSCRIBERS, connect_rate_per_s=1_000),),
         "run": RunSettings(duration_s=0.25, quiet_s=0.2),
         "expect": NOTHING_ELSE,
     }
@@ -176,7 +183,8 @@ async def test_each_fault_is_seen_and_nothing_else(
 ) -> None:
     fake_stack.misbehave(**faults)
     # A batch that comes back comes after newer ones, if there were any.
-    expect = replace(NOTHING_ELSE, reordered=None) if "fail_batches" in faults else NOTHING_ELSE
+    late = expecting("deliveries.duplicated == 0", "invocations.errors == 0")
+    expect = late if "fail_batches" in faults else NOTHING_ELSE
     verdict = await played(fake_stack, scenario(expect=expect))
     only(verdict.failures, *words)
     assert {key: verdict.document[key[0]][key[1]] for key in figures} == figures
@@ -190,6 +198,7 @@ async def test_an_update_that_fails_every_time_ends_in_the_dead_letter_queue(fak
     assert document["updates"]["dead_lettered"] == published
     assert document["deliveries"]["lost"] == published * SUBSCRIBERS
     assert any("in the dead-letter queue vendor-queue-dead" in failure for failure in verdict.failures)
+    assert document["deliveries"]["stories"] == {"dead-lettered": published * SUBSCRIBERS}
     assert document["drain"]["outcome"] == "quiet"
 
 
@@ -200,11 +209,10 @@ async def test_a_socket_that_breaks_is_told_with_its_code_and_what_it_missed_is_
     assert connections["dropped"] == 1
     (drop,) = connections["first_drops"]
     assert (drop["code"], drop["reason"]) == (1001, "Going away")
-    assert (
-        verdict.document["deliveries"]["lost"]
-        == verdict.document["deliveries"]["per_subscriber"][drop["subscriber"]]["lost"]
-    )
-    assert verdict.document["deliveries"]["lost"] > 0
+    deliveries = verdict.document["deliveries"]
+    assert {loss["subscriber"] for loss in deliveries["first_losses"]} == {drop["subscriber"]}
+    assert set(deliveries["stories"]) <= {"socket closed before", "socket closed after"}
+    assert deliveries["lost"] > 0
 
 
 async def test_hostile_frames_and_error_frames_are_counted_apart_and_harm_nothing(fake_stack: Any) -> None:
@@ -218,7 +226,7 @@ async def test_hostile_frames_and_error_frames_are_counted_apart_and_harm_nothin
 
 async def test_ctrl_c_gives_the_verdict_so_far_marked_partial(fake_stack: Any) -> None:
     stop = asyncio.Event()
-    watcher = Watcher(lambda seen: stop.set() if seen.phase == "publishing" and seen.received else None)
+    watcher = Watcher(lambda seen: stop.set() if seen.phase == "steady" and seen.received else None)
     verdict = await played(fake_stack, scenario(run=RunSettings(duration_s=60.0)), watcher=watcher, stop=stop)
     assert verdict.partial
     assert not verdict.passed
@@ -230,7 +238,7 @@ async def test_ctrl_c_gives_the_verdict_so_far_marked_partial(fake_stack: Any) -
 async def test_ctrl_c_while_connecting_gives_a_verdict_too(fake_stack: Any) -> None:
     stop = asyncio.Event()
     watcher = Watcher(lambda seen: stop.set() if seen.subscribers else None)
-    slow = scenario(subscribers=Subscribers(count=1_000, connect_rate_per_s=2))
+    slow = scenario(groups=(Group(count=1_000, connect_rate_per_s=2),))
     verdict = await played(fake_stack, slow, watcher=watcher, stop=stop)
     assert verdict.partial
     assert verdict.document["updates"]["published"] == 0
@@ -249,14 +257,14 @@ async def test_a_stack_without_counts_of_its_own_can_be_loaded(fake_stack: Any) 
     """Its dead letters of before are not the run's."""
     fake_stack.tells_stats = False
     fake_stack.sqs.send_message(QueueUrl=fake_stack.queue_urls["vendor-queue-dead"], MessageBody="old")
-    verdict = await played(fake_stack, scenario(expect=Expectations()))
+    verdict = await played(fake_stack, scenario(expect=expecting()))
     assert verdict.failures == []
     assert verdict.document["invocations"] == {"total": None, "errors": None, "by_function": {}}
     assert verdict.document["updates"]["dead_lettered"] == 0
 
 
 async def test_compression_is_offered_when_asked_for(fake_stack: Any) -> None:
-    await played(fake_stack, scenario(subscribers=Subscribers(count=1, compression=True)))
+    await played(fake_stack, scenario(groups=(Group(count=1, compression=True),)))
     (socket,) = fake_stack.sockets
     assert socket.request.headers["Sec-WebSocket-Extensions"].startswith("permessage-deflate")
 
@@ -292,7 +300,7 @@ async def test_too_few_descriptors_are_one_sentence_with_the_remedy(
     async with fake_stack.running() as target:
         with pytest.raises(EnvironmentFailure, match=r"allows 300; raise the limit with `ulimit -n 1128`") as failed:
             await run_scenario(
-                prepare(scenario(subscribers=Subscribers(count=1_000))),
+                prepare(scenario(groups=(Group(count=1_000),))),
                 target,
                 progress=Watcher(),
                 stop=asyncio.Event(),
@@ -323,3 +331,79 @@ async def test_a_run_leaves_its_raw_results(fake_stack: Any, tmp_path: Path) -> 
     assert {track.vendor for track in found.tracks()} == set(verdict.document["deliveries"]["per_vendor"])
     all_latency = next(each for each in found.distributions() if each.of == "all" and each.corrected)
     assert all_latency.latencies.summary_ms() == verdict.document["latency_ms"]["all"]
+
+
+async def test_phases_and_groups_have_figures_of_their_own(fake_stack: Any, tmp_path: Path) -> None:
+    results = ResultsWriter(tmp_path, "tiny", datetime.now(UTC), 3)
+    played_scenario = scenario(
+        phases=(Phase("calm", 0.3, 20.0), Phase("silence", 0.1, 0.0), Phase("rush", 0.2, 100.0)),
+        groups=(
+            Group(count=2, connect_rate_per_s=1_000),
+            Group("sleepers", "idle", 1),
+            Group("trains", "reconnecting", 2),
+        ),
+        expect=expecting("connections.opened == connections.asked"),
+    )
+    async with fake_stack.running() as target:
+        verdict = await run_scenario(
+            prepare(played_scenario), target, progress=Watcher(), stop=asyncio.Event(), results=results
+        )
+    assert verdict.failures == []
+    document = verdict.document
+    planned = {name: phase["updates"]["planned"] for name, phase in document["phases"].items()}
+    assert planned["silence"] == 0
+    assert 3 * planned["calm"] <= planned["rush"]
+    total = sum(planned.values())
+    received = {name: group["deliveries"]["received"] for name, group in document["groups"].items()}
+    assert received == {"viewer": 2 * total, "sleepers": 0, "trains": 2 * total}
+    found = read_results(results.folder)
+    assert Counter(row.phase for row in found.updates()) == {name: count for name, count in planned.items() if count}
+    series = found.series()
+    assert sum(each.asked_updates for each in series) == sum(each.sent_updates for each in series) == total
+    assert sum(each.deliveries for each in series) == 4 * total
+    assert {(each.phase, each.group) for each in found.distributions()} >= {(None, None), ("rush", "trains")}
+
+
+async def test_who_reconnects_is_lost_nothing_after_it_is_back(fake_stack: Any) -> None:
+    played_scenario = scenario(
+        vendors=MadeVendors(count=3, model="gauss_markov", ping_interval_s=0.05),
+        groups=(Group(kind="reconnecting", count=3, backoff_base_s=0.0, connect_rate_per_s=1_000),),
+        run=RunSettings(duration_s=1.0, quiet_s=0.2),
+        faults=(Fault(FAULT_KINDS["viewer_reset"], start_s=0.3),),
+        expect=expecting(),
+    )
+    verdict = await played(fake_stack, played_scenario)
+    assert verdict.failures == []
+    connections = verdict.document["connections"]
+    assert (connections["reconnected"], connections["dropped"], connections["opened"]) == (3, 0, 6)
+
+
+async def test_passers_by_come_and_go_and_nothing_of_theirs_is_lost(fake_stack: Any) -> None:
+    played_scenario = scenario(
+        groups=(
+            Group("passers", count=2, arrival="poisson", arrivals_per_s=10.0, stay_s=0.3, connect_rate_per_s=1_000),
+            Group(kind="leaver", count=2, stay_s=0.3, connect_rate_per_s=1_000),
+        ),
+        run=RunSettings(duration_s=1.0, quiet_s=0.2),
+        expect=expecting("deliveries.lost < 100", "final_positions.wrong < 100"),
+    )
+    verdict = await played(fake_stack, played_scenario)
+    assert verdict.failures == []
+    assert verdict.document["connections"]["opened"] > 4
+    # The fake stack knows a socket a moment later than the client knows that it is open.
+    assert set(verdict.document["deliveries"]["stories"]) <= {"just connected"}
+
+
+async def test_a_slow_reader_gets_everything_late_and_holds_up_nobody(fake_stack: Any) -> None:
+    played_scenario = scenario(
+        groups=(
+            Group(count=2, connect_rate_per_s=1_000),
+            Group("slow", "slow", 1, read_bytes_per_s=2_000),
+        ),
+        run=RunSettings(duration_s=0.25, quiet_s=2.0),
+        expect=expecting(),
+    )
+    verdict = await played(fake_stack, played_scenario)
+    assert verdict.failures == []
+    groups = verdict.document["groups"]
+    assert groups["slow"]["latency_ms"]["last"]["max"] > groups["viewer"]["latency_ms"]["last"]["max"]

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import io
 import json
+from array import array
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,25 +11,102 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from simulator.load.audience import Group
+from simulator.load.books import Books
+from simulator.load.expectations import understand, with_defaults
 from simulator.load.hostile_text import printable
 from simulator.load.latency import Latencies
+from simulator.load.ledger import Missing, Settled
+from simulator.load.metrics import METRICS, value_in
+from simulator.load.phases import PhaseTimes
 from simulator.load.progress import Progress, Snapshot, progress_line
-from simulator.load.reckoning import Balance, Deliveries, Loss, Positions
 from simulator.load.render import render
-from simulator.load.scenario import Expectations, MadeVendors, RunSettings, Scenario, StackSettings, Subscribers
-from simulator.load.verdict import Connections, Frames, Invocations, RunFacts, build_verdict
-
-SCENARIO = Scenario(
-    name="market",
-    description="Does it hold?",
-    seed=7,
-    file=Path("market.toml"),
-    stack=StackSettings(),
-    vendors=MadeVendors(),
-    subscribers=Subscribers(),
-    run=RunSettings(),
-    expect=Expectations(),
+from simulator.load.scenario import Scenario
+from simulator.load.series import Series
+from simulator.load.verdict import (
+    Connections,
+    Frames,
+    Invocations,
+    OwnFigures,
+    RunFacts,
+    StackFigures,
+    VendorCounts,
+    build_verdict,
 )
+
+SCENARIO = Scenario("market", "Does it hold?", 7, Path("market.toml"))
+GROUPS = ((Group(), 2),)
+PHASES = PhaseTimes(("warm_up", "rush"), (0.0, 2.0), 5.0)
+
+
+def settled(number: int = 1, **changes: Any) -> Settled:
+    """An update due at 102.5 (2.5 s into the run), 5 ms late, which two subscribers got after 10 and 30 ms."""
+    values: dict[str, Any] = {
+        "update_id": str(1000 + number),
+        "vendor": "100",
+        "due_s": 102.5,
+        "sent_s": 102.505,
+        "position": (1.0, 2.0),
+        "expected": (2,),
+        "lost": (0,),
+        "cut_off": (0,),
+        "duplicated": 0,
+        "reordered": 0,
+        "latencies": (array("d", [0.03, 0.01]),),
+        "stories": {},
+        "missing": (),
+    }
+    return Settled(**{**values, **changes})
+
+
+def lost(number: int = 1, count: int = 1) -> Settled:
+    return settled(
+        number,
+        expected=(count + 1,),
+        lost=(count,),
+        latencies=(array("d", [0.02]),),
+        stories={"unknown": count},
+        missing=tuple(Missing(each, "unknown") for each in range(1, min(count, 20) + 1)),
+    )
+
+
+def books(*entries: Settled) -> Books:
+    found = Books(PHASES, ["viewer"], 100.0, Series())
+    for each in entries or tuple(settled(number) for number in range(10)):
+        found.enter(each)
+    return found
+
+
+def vendor(**changes: int) -> dict[str, VendorCounts]:
+    return {"100": replace(VendorCounts("Ann's Truck", 20, 0, 0, 0), **changes)}
+
+
+def facts(**changes: Any) -> RunFacts:
+    values: dict[str, Any] = {
+        "scenario": SCENARIO,
+        "groups": GROUPS,
+        "provenance": {"versions": {"tool": "1"}, "machine": {"cpus": 2}, "commit": None},
+        "started_at": "2026-01-01T00:00:00.000+00:00",
+        "books": books(),
+        "connections": Connections(asked=2, opened=2, refusals={}, peak=2),
+        "frames": Frames(total=20),
+        "vendors": vendor(),
+        "start_s": 100.0,
+        "positions": (2, 0),
+        "planned": 10,
+        "planned_duration_s": 5.0,
+        "publishing_s": 4.9,
+        "duration_s": 6.0,
+        "drain": {"outcome": "complete", "reason": "every expected delivery has arrived", "waited_s": 0.2},
+        "invocations": {"send": Invocations(12, 0)},
+        "dead_lettered": 0,
+        "dead_letter_queue": "vendor-dlq",
+        "most_queued": 3,
+        "most_in_flight": 1,
+        "own": OwnFigures(latencies(0.005), latencies(0.001), 0.0002, 80.0),
+        "stack": StackFigures(300.0, 1.0, 90, 0.0),
+    }
+    return RunFacts(**{**values, **changes})
 
 
 def latencies(*seconds: float) -> Latencies:
@@ -37,209 +116,202 @@ def latencies(*seconds: float) -> Latencies:
     return found
 
 
-def balance(**changes: Any) -> Balance:
-    values: dict[str, Any] = {
-        "published": 10,
-        "broadcast": 10,
-        "total": Deliveries(20, 20, 0, 0, 0),
-        "per_vendor": {"100": Deliveries(20, 20, 0, 0, 0)},
-        "per_subscriber": [Deliveries(10, 10, 0, 0, 0), Deliveries(10, 10, 0, 0, 0)],
-        "losses": (),
-        "positions": Positions(2, 0),
-        "first_latency": latencies(0.01),
-        "last_latency": latencies(0.03),
-        "first_latency_uncorrected": latencies(0.005),
-        "last_latency_uncorrected": latencies(0.025),
-    }
-    return Balance(**{**values, **changes})
-
-
-def facts(**changes: Any) -> RunFacts:
-    values: dict[str, Any] = {
-        "scenario": SCENARIO,
-        "provenance": {"versions": {"tool": "1"}, "machine": {"cpus": 2}, "commit": None},
-        "started_at": "2026-01-01T00:00:00.000+00:00",
-        "balance": balance(),
-        "all_latency": latencies(0.01, 0.02, 0.03),
-        "all_latency_uncorrected": latencies(0.005, 0.015, 0.025),
-        "connections": Connections(asked=2, opened=2, refusals={}),
-        "frames": Frames(total=20),
-        "vendor_names": {"100": "Ann's Truck"},
-        "start_s": 100.0,
-        "planned": 10,
-        "planned_duration_s": 5.0,
-        "publishing_s": 4.9,
-        "duration_s": 6.0,
-        "drain": {"outcome": "complete", "reason": "every expected delivery has arrived", "waited_s": 0.2},
-        "invocations": {"send": Invocations(12, 0)},
-        "dead_lettered": 0,
-        "dead_letter_queue": "vendor-dlq",
-    }
-    return RunFacts(**{**values, **changes})
-
-
-def expecting(**limits: float) -> Scenario:
-    return replace(SCENARIO, expect=replace(Expectations(), **limits))  # type: ignore[arg-type]
+def expecting(text: str, phase: str = "run") -> Scenario:
+    return replace(SCENARIO, expect=with_defaults([understand(text, phase, groups=["viewer"])]))
 
 
 def test_a_good_run_passes_and_says_everything() -> None:
     document = build_verdict(facts()).to_json()
-    assert document == {
-        "scenario": "market",
-        "description": "Does it hold?",
-        "seed": 7,
-        "versions": {"tool": "1"},
-        "machine": {"cpus": 2},
-        "commit": None,
-        "started_at": "2026-01-01T00:00:00.000+00:00",
-        "duration_s": 6.0,
-        "partial": False,
-        "passed": True,
-        "failures": [],
-        "updates": {"planned": 10, "published": 10, "broadcast": 10, "dead_lettered": 0},
-        "deliveries": {
-            "expected": 20,
-            "received": 20,
-            "lost": 0,
-            "duplicated": 0,
-            "reordered": 0,
-            "altered": 0,
-            "unexpected": 0,
-            "per_vendor": {
-                "100": {
-                    "name": "Ann's Truck",
-                    "expected": 20,
-                    "received": 20,
-                    "lost": 0,
-                    "duplicated": 0,
-                    "reordered": 0,
-                }
-            },
-            "per_subscriber": [{"expected": 10, "received": 10, "lost": 0, "duplicated": 0, "reordered": 0}] * 2,
-            "first_losses": [],
-        },
-        "latency_ms": {
-            "all": {"p50": 20.015, "p90": 30.0, "p99": 30.0, "max": 30.0, "count": 3},
-            "first": {"p50": 10.0, "p90": 10.0, "p99": 10.0, "max": 10.0, "count": 1},
-            "last": {"p50": 30.0, "p90": 30.0, "p99": 30.0, "max": 30.0, "count": 1},
-            "uncorrected": {
-                "all": {"p50": 15.007, "p90": 25.0, "p99": 25.0, "max": 25.0, "count": 3},
-                "first": {"p50": 5.0, "p90": 5.0, "p99": 5.0, "max": 5.0, "count": 1},
-                "last": {"p50": 25.0, "p90": 25.0, "p99": 25.0, "max": 25.0, "count": 1},
-            },
-        },
-        "final_positions": {"checked": 2, "wrong": 0},
-        "invocations": {"total": 12, "errors": 0, "by_function": {"send": {"total": 12, "errors": 0}}},
-        "connections": {"asked": 2, "opened": 2, "refused": 0, "dropped": 0, "refusals": {}, "first_drops": []},
-        "frames": {"total": 20, "errors": 0, "error_messages": {}, "strange": 0, "strange_examples": []},
-        "rates": {
-            "load": "open",
-            "asked_updates_per_s": 2.0,
-            "achieved_updates_per_s": 2.0,
-            "deliveries_per_s": 3.333,
-        },
-        "drain": {"outcome": "complete", "reason": "every expected delivery has arrived", "waited_s": 0.2},
-        "expectations": {
-            name: {"limit": 0, "found": 0, "held": True}
-            for name in ("lost", "wrong_positions", "altered", "unexpected", "dead_lettered", "refused", "dropped")
-        },
-        "notes": [],
-    }
     assert json.loads(json.dumps(document)) == document
+    assert document["passed"] is True
+    assert document["failures"] == []
+    assert document["updates"] == {"planned": 10, "published": 10, "broadcast": 10, "dead_lettered": 0}
+    assert document["deliveries"] == {
+        "expected": 20,
+        "received": 20,
+        "lost": 0,
+        "cut_off": 0,
+        "duplicated": 0,
+        "reordered": 0,
+        "altered": 0,
+        "unexpected": 0,
+        "late": 0,
+        "stories": {},
+        "first_losses": [],
+        "per_vendor": {
+            "100": {
+                "name": "Ann's Truck",
+                "expected": 20,
+                "received": 20,
+                "lost": 0,
+                "duplicated": 0,
+                "reordered": 0,
+            }
+        },
+    }
+    assert document["latency_ms"]["first"] == {
+        **dict.fromkeys(("p50", "p90", "p99", "p999", "max"), 10.0),
+        "count": 10,
+    }
+    assert document["latency_ms"]["last"]["max"] == 30.0
+    assert document["latency_ms"]["all"]["count"] == 20
+    assert document["latency_ms"]["uncorrected"]["last"]["max"] == 25.0
+    assert document["rates"] == {
+        "load": "open",
+        "asked_updates_per_s": 2.0,
+        "achieved_updates_per_s": 2.0,
+        "deliveries_per_s": 3.333,
+    }
+    assert document["load"]["cpu_us_per_delivery"] == 10.0
+    assert document["expectations"][0] == {
+        "that": "deliveries.lost == 0",
+        "phase": "run",
+        "held": True,
+        "found": {"deliveries.lost": 0},
+    }
+    assert document["groups"]["viewer"]["deliveries"] == {"expected": 20, "received": 20, "lost": 0, "cut_off": 0}
+    assert document["phases"]["warm_up"]["updates"] == {"planned": 0, "published": 0, "broadcast": 0}
+    rush = document["phases"]["rush"]
+    assert rush["deliveries"]["received"] == 20
+    assert rush["rates"] == {"asked_updates_per_s": 3.333, "achieved_updates_per_s": 3.333}
+    assert rush["groups"]["viewer"]["latency_ms"]["last"]["max"] == 30.0
 
 
-LOSS = Loss("1001", "100", 1, 102.5)
+def figures_in(document: Any, path: str = "") -> Iterator[str]:
+    for name, value in document.items():
+        if isinstance(value, dict):
+            yield from figures_in(value, f"{path}{name}.")
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            yield f"{path}{name}"
+
+
+def test_every_figure_of_a_verdict_can_be_expected_and_every_metric_is_in_the_verdict() -> None:
+    document = build_verdict(facts()).to_json()
+    apart = ("versions", "machine", "drain", "phases", "groups")
+    figures = {
+        each
+        for each in figures_in({name: value for name, value in document.items() if name not in apart})
+        if not each.endswith(".count") and "per_vendor" not in each and "by_function" not in each
+    } - {"seed", "duration_s", "load.producer_lag_ms.p50", "load.loop_lag_ms.p50"}
+    assert figures == set(METRICS)
+    phase, group = document["phases"]["rush"], document["groups"]["viewer"]
+    assert {name for name in METRICS if value_in(phase, name) is not None} == {
+        name for name, metric in METRICS.items() if metric.of_phase
+    }
+    assert {name for name in METRICS if value_in(group, name) is not None} == {
+        name for name, metric in METRICS.items() if metric.of_group
+    }
 
 
 @pytest.mark.parametrize(
     ("changes", "failure"),
     [
         pytest.param(
-            {"balance": balance(total=Deliveries(20, 19, 1, 0, 0), losses=(LOSS,))},
-            "1 of 20 deliveries was lost: update 1001 of Ann's Truck, due at 2.5 s, never reached subscriber 1 (at "
-            "most 0 expected).",
+            {"books": books(lost())},
+            "1 of 2 deliveries was lost: update 1001 of Ann's Truck, due at 2.5 s, never reached subscriber 1 "
+            "(unknown) "
+            "(`deliveries.lost == 0` was expected).",
             id="lost",
         ),
         pytest.param(
-            {"balance": balance(total=Deliveries(200, 80, 120, 0, 0), losses=(LOSS,) * 10)},
-            "120 of 200 deliveries were lost: "
-            + "; ".join(["update 1001 of Ann's Truck, due at 2.5 s, never reached subscriber 1"] * 3)
-            + "; and 117 more (at most 0 expected).",
+            {"books": books(lost(count=120))},
+            "120 of 121 deliveries were lost: "
+            + "; ".join(
+                f"update 1001 of Ann's Truck, due at 2.5 s, never reached subscriber {each} (unknown)"
+                for each in (1, 2, 3)
+            )
+            + "; and 117 more (`deliveries.lost == 0` was expected).",
             id="many lost",
         ),
         pytest.param(
-            {"balance": balance(positions=Positions(2, 1))},
-            "1 of 2 last positions on the subscribers' maps is wrong (at most 0 expected).",
+            {"positions": (2, 1)},
+            "1 of 2 last positions on the subscribers' maps is wrong (`final_positions.wrong == 0` was expected).",
             id="wrong positions",
         ),
         pytest.param(
             {"frames": Frames(total=20, altered=2)},
-            "2 frames had another content than the update that was published (at most 0 expected).",
+            "2 frames had another content than the update that was published (`deliveries.altered == 0` was expected).",
             id="altered",
         ),
         pytest.param(
             {"frames": Frames(total=20, unexpected=1, unexpected_examples=["77"])},
-            "1 frame carried an update that was never published: 77 (at most 0 expected).",
+            "1 frame carried an update that was never published: 77 (`deliveries.unexpected == 0` was expected).",
             id="unexpected",
         ),
         pytest.param(
-            {
-                "scenario": expecting(duplicated=1),
-                "balance": balance(total=Deliveries(20, 20, 0, 2, 0)),
-            },
-            "2 deliveries came more than once (at most 1 expected).",
+            {"scenario": expecting("deliveries.duplicated <= 1"), "books": books(settled(duplicated=2))},
+            "2 deliveries came more than once (`deliveries.duplicated <= 1` was expected).",
             id="duplicated",
         ),
         pytest.param(
             {
-                "scenario": expecting(reordered=0),
-                "balance": balance(total=Deliveries(20, 20, 0, 0, 3), per_vendor={"100": Deliveries(20, 20, 0, 0, 3)}),
+                "scenario": expecting("deliveries.reordered == 0"),
+                "books": books(settled(reordered=3)),
+                "vendors": vendor(reordered=3),
             },
-            "3 deliveries came after a newer update of the same vendor: 3 of them from Ann's Truck (at most 0 "
-            "expected).",
+            "3 deliveries came after a newer update of the same vendor: 3 of them from Ann's Truck "
+            "(`deliveries.reordered == 0` was expected).",
             id="reordered",
         ),
         pytest.param(
             {"dead_lettered": 3, "invocations": {"send": Invocations(12, 5), "connect": Invocations(2, 0)}},
             "3 updates are in the dead-letter queue vendor-dlq: each was given to the function as often as the queue "
-            "allows and failed every time: send: 5 errors in 12 invocations; the stack's log says why (at most 0 "
-            "expected).",
+            "allows and failed every time: send: 5 errors in 12 invocations; the stack's log says why "
+            "(`updates.dead_lettered == 0` was expected).",
             id="dead-lettered",
         ),
         pytest.param(
             {"dead_lettered": None},
-            "dead_lettered could not be found out, and at most 0 was expected.",
+            "updates.dead_lettered could not be found out, and `updates.dead_lettered == 0` was expected.",
             id="dead letters unknown",
         ),
         pytest.param(
             {"connections": Connections(5, 3, {"HTTP 403": 1, "HTTP 500": 1})},
-            "2 handshakes of 5 failed: 1 × HTTP 403; 1 × HTTP 500 (at most 0 expected).",
+            "2 handshakes of 5 failed: 1 × HTTP 403; 1 × HTTP 500 (`connections.refused == 0` was expected).",
             id="refused",
         ),
         pytest.param(
-            {"connections": Connections(2, 2, {}, [{"subscriber": 1, "code": 1006, "reason": "gone", "at_s": 3.2}])},
-            "1 subscriber lost the connection: subscriber 1 at 3.2 s, code 1006, gone (at most 0 expected).",
+            {"connections": Connections(2, 2, {}, 1, [{"subscriber": 1, "code": 1006, "reason": "gone", "at_s": 3.2}])},
+            "1 subscriber lost the connection: subscriber 1 at 3.2 s, code 1006, gone (`connections.dropped == 0` was "
+            "expected).",
             id="dropped",
         ),
         pytest.param(
-            {"scenario": expecting(invocation_errors=0), "invocations": {"send": Invocations(12, 1)}},
-            "Functions ended in an error: send: 1 error in 12 invocations (at most 0 expected).",
+            {"scenario": expecting("invocations.errors == 0"), "invocations": {"send": Invocations(12, 1)}},
+            "Functions ended in an error: send: 1 error in 12 invocations (`invocations.errors == 0` was expected).",
             id="invocation errors",
         ),
         pytest.param(
-            {"scenario": expecting(invocation_errors=0), "invocations": None},
-            "invocation_errors could not be found out, and at most 0 was expected.",
+            {"scenario": expecting("invocations.errors == 0"), "invocations": None},
+            "invocations.errors could not be found out, and `invocations.errors == 0` was expected.",
             id="invocations unknown",
         ),
         pytest.param(
-            {"scenario": expecting(p99_ms=29.5)},
-            "The 99th percentile of latency is 30.0 ms over all deliveries (at most 29.5 expected).",
+            {"scenario": expecting("latency_ms.last.p99 < 29.5")},
+            "latency_ms.last.p99 is 30.0 ms (`latency_ms.last.p99 < 29.5` was expected).",
             id="p99",
         ),
         pytest.param(
-            {"scenario": expecting(last_p99_ms=29.5)},
-            "The 99th percentile of latency to the last subscriber is 30.0 ms (at most 29.5 expected).",
-            id="last p99",
+            {"scenario": expecting("latency_ms.last.p99 < 29.5", "rush")},
+            "latency_ms.last.p99 is 30.0 ms in the phase rush (`latency_ms.last.p99 < 29.5` was expected).",
+            id="p99 of a phase",
+        ),
+        pytest.param(
+            {"scenario": expecting("latency_ms.last.p99 < 29.5", "warm_up")},
+            "latency_ms.last.p99 in the phase warm_up could not be found out, and `latency_ms.last.p99 < 29.5` was "
+            "expected.",
+            id="a phase without updates",
+        ),
+        pytest.param(
+            {"scenario": expecting("groups.viewer.latency_ms.last.p99 < 29.5")},
+            "groups.viewer.latency_ms.last.p99 is 30.0 ms (`groups.viewer.latency_ms.last.p99 < 29.5` was expected).",
+            id="p99 of a group",
+        ),
+        pytest.param(
+            {"scenario": expecting("deliveries.received / updates.published > 2")},
+            "deliveries.received is 20, updates.published is 10 (`deliveries.received / updates.published > 2` was "
+            "expected).",
+            id="arithmetic",
         ),
         pytest.param({"planned": 12}, "2 updates of 12 could not be published.", id="not all published"),
         pytest.param(
@@ -252,14 +324,14 @@ LOSS = Loss("1001", "100", 1, 102.5)
             {"interruption": "Stopped before its end."}, "Stopped before its end.", id="a partial run never passes"
         ),
         pytest.param(
-            {"balance": balance(published=0, total=Deliveries(0, 0, 0, 0, 0)), "planned": 0},
+            {"books": books(settled(sent_s=None, expected=(0,), latencies=(array("d"),))), "planned": 0},
             "No update was published, so nothing was put to the test.",
             id="nothing published",
         ),
         pytest.param(
             {
                 "connections": Connections(2, 0, {}),
-                "balance": balance(published=0, total=Deliveries(0, 0, 0, 0, 0)),
+                "books": books(settled(sent_s=None, expected=(0,), latencies=(array("d"),))),
                 "planned": None,
             },
             "No subscriber could connect, so nothing was put to the test.",
@@ -268,6 +340,8 @@ LOSS = Loss("1001", "100", 1, 102.5)
     ],
 )
 def test_each_expectation_can_fail_and_says_why(changes: dict[str, Any], failure: str) -> None:
+    if "books" in changes and "planned" not in changes:
+        changes = {**changes, "planned": 1}
     verdict = build_verdict(facts(**changes))
     assert verdict.failures == [failure]
     assert not verdict.passed
@@ -277,9 +351,9 @@ def test_each_expectation_can_fail_and_says_why(changes: dict[str, Any], failure
     ("scenario", "changes"),
     [
         pytest.param(
-            expecting(lost=1), {"balance": balance(total=Deliveries(20, 19, 1, 0, 0))}, id="as many as allowed"
+            expecting("deliveries.lost <= 1"), {"books": books(lost()), "planned": 1}, id="as many as allowed"
         ),
-        pytest.param(SCENARIO, {"balance": balance(total=Deliveries(20, 20, 0, 9, 9))}, id="not looked at"),
+        pytest.param(SCENARIO, {"books": books(settled(duplicated=9, reordered=9)), "planned": 1}, id="not looked at"),
         pytest.param(SCENARIO, {"invocations": None}, id="not needed"),
     ],
 )
@@ -296,7 +370,7 @@ def test_a_partial_run_is_marked() -> None:
 
 def test_drops_are_all_counted_and_the_first_are_told() -> None:
     drops = [{"subscriber": number, "code": 1006, "reason": "", "at_s": 1.0} for number in range(50)]
-    connections = build_verdict(facts(connections=Connections(50, 50, {}, drops))).document["connections"]
+    connections = build_verdict(facts(connections=Connections(50, 50, {}, 50, drops))).document["connections"]
     assert connections["dropped"] == 50
     assert connections["first_drops"] == drops[:20]
 
@@ -314,11 +388,17 @@ def test_a_passed_verdict_ends_with_passed_and_is_plain_text_without_a_terminal(
         "subscribers             2 of 2 connected, 0 refused, 0 dropped",
         "deliveries              20 of 20 received, 0 lost, 0 duplicated, 0 reordered",
         "final positions         2 checked, 0 wrong",
-        "latency, all            p50 20.0 ms, p90 30.0 ms, p99 30.0 ms, max 30.0 ms",
+        "  phase warm_up         0 updates, 0 of 0 received, nothing arrived",
+        "  phase rush            10 updates, 20 of 20 received, p99 to the last 30.0 ms",
+        "latency, all            p50 10.0 ms, p90 30.0 ms, p99 30.0 ms, max 30.0 ms",
         "  to the last viewer    p50 30.0 ms, p90 30.0 ms, p99 30.0 ms, max 30.0 ms",
-        "  uncorrected, all      p50 15.0 ms, p90 25.0 ms, p99 25.0 ms, max 25.0 ms",
+        "  uncorrected, all      p50 5.0 ms, p90 25.0 ms, p99 25.0 ms, max 25.0 ms",
         "rate                    2.0 updates/s asked, 2.0 achieved, 3.3 deliveries/s over 6.0 s",
         "invocations             12, 0 errors",
+        (
+            "the load itself         updates left up to 5.0 ms late (p99), arrivals were noted up to 1.0 ms late (p99)"
+            ", 10 µs of CPU per delivery"
+        ),
         "end                     every expected delivery has arrived (0.2 s of waiting)",
         "passed",
     ]
@@ -331,14 +411,17 @@ def test_a_failed_verdict_ends_with_its_reasons() -> None:
     assert lines[-3:] == [
         "note: Mind this.",
         "FAILED: One.",
-        "FAILED: 1 frame had another content than the update that was published (at most 0 expected).",
+        (
+            "FAILED: 1 frame had another content than the update that was published "
+            "(`deliveries.altered == 0` was expected)."
+        ),
     ]
     assert "0 reordered, 1 altered, 1 strange frames" in "\n".join(lines)
 
 
 def test_a_run_without_figures_is_rendered() -> None:
-    empty = facts(all_latency=Latencies(), dead_lettered=None, invocations=None, drain={}, interruption="Stopped.")
-    text = rendered(empty)
+    nothing = Books(PHASES, ["viewer"], 100.0, Series())
+    text = rendered(facts(books=nothing, dead_lettered=None, invocations=None, drain={}, interruption="Stopped."))
     assert "latency, all            nothing arrived" in text
     assert "unknown dead-lettered" in text
     assert "partial: the run was stopped before its end" in text
@@ -346,7 +429,7 @@ def test_a_run_without_figures_is_rendered() -> None:
 
 def test_hostile_text_reaches_no_terminal() -> None:
     drop = {"subscriber": 1, "code": 1000, "reason": "\x1b]0;owned\x07\n[red]passed[/red]\u202e", "at_s": 1.0}
-    text = rendered(facts(connections=Connections(2, 2, {"\x1b[2J": 1}, [drop])))
+    text = rendered(facts(connections=Connections(2, 2, {"\x1b[2J": 1}, 1, [drop])))
     assert "\x1b" not in text
     assert "\u202e" not in text
     assert "\\x1b]0;owned\\x07\\n[red]passed[/red]\\u202e" in text
@@ -413,6 +496,6 @@ def test_every_key_is_explained_in_the_docs() -> None:
     document = build_verdict(facts()).to_json()
     keys = [key for key in document if f"`{key}" not in text]
     for key, value in document.items():
-        if key not in ("versions", "machine", "commit", "expectations") and isinstance(value, dict):
+        if key not in ("versions", "machine", "commit", "phases", "groups") and isinstance(value, dict):
             keys += [f"{key}.{inner}" for inner in value if f".{inner}`" not in text]
     assert keys == []
