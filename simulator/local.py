@@ -177,7 +177,8 @@ class LocalStack:
                 region=self.settings.region,
                 settings=self.settings.rooms.triggers,
                 function_timeout_s=timeouts_s[trigger.function],
-                most_batches=self.settings.max_environments,
+                # In process there is one invocation at a time over all functions.
+                most_batches=1 if self.functions.in_process else self.settings.max_environments,
                 clock=self._clock,
                 chance=random.Random(f"{self.settings.seed} {trigger.logical_id}"),  # noqa: S311  jitter
             )

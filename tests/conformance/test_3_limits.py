@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import shutil
 import struct
 import subprocess
 import sys
@@ -11,7 +10,7 @@ from urllib.parse import quote
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from harness.stacks import TEMPLATE
+from harness.refusals import refusal_of
 from harness.wire import CLOSE, CONTINUATION, PING, PONG, TEXT
 
 FRAME_BYTES = 32_768
@@ -240,19 +239,6 @@ def test_L09_L10_the_quotas_are_those_of_aws():
         "gateway.account_burst": 5_000,
     }
     assert {name: defaults[name] for name in expected} == expected
-
-
-def refusal_of(folder, old, new):
-    """What `tracker-sim up` says to the probe's template with one thing changed in it."""
-    shutil.copytree(TEMPLATE.parent, folder / "probe")
-    template = folder / "probe" / TEMPLATE.name
-    text = template.read_text(encoding="utf-8")
-    assert text.count(old) == 1
-    template.write_text(text.replace(old, new), encoding="utf-8")
-    command = [sys.executable, "-P", "-m", "simulator", "up", "--json", "--template", str(template)]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert ended.returncode == 2, ended.stderr
-    return ended.stderr
 
 
 @READS_TEMPLATES

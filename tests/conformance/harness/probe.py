@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import time
 import uuid
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -15,6 +16,7 @@ from harness.records import Records
 from harness.target import Target
 from harness.wire import Answer, Wire
 
+_LOOK_AGAIN_S = 0.05
 Program = list[dict[str, Any]]
 """What the probe is to do; see `probe/src/probe.py`."""
 
@@ -192,6 +194,33 @@ class Probe:
         sent = self.target.client("sqs").send_message(QueueUrl=self.target.queues[queue], MessageBody=text, **options)
         message_id: str = sent["MessageId"]
         return message_id
+
+    def sqs(self, operation: str, queue: str, **parameters: Any) -> Any:
+        """Any call of boto3's SQS client on a queue of the probe."""
+        return getattr(self.target.client("sqs"), operation)(QueueUrl=self.target.queues[queue], **parameters)
+
+    def wait_until_empty(self, queue: str) -> None:
+        """Until nothing is left on a queue, in flight or not; fails when that takes too long."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        deadline_s = time.monotonic() + self.target.patience_s
+        while True:
+            left = self.sqs("get_queue_attributes", queue, AttributeNames=names)["Attributes"]
+            if not any(int(count) for count in left.values()):
+                return
+            assert time.monotonic() < deadline_s, (queue, left)
+            time.sleep(_LOOK_AGAIN_S)
+
+    def find(self, queue: str, message_id: str) -> dict[str, Any]:
+        """Receive from a queue that has no trigger until this message is there, and delete it."""
+        deadline_s = time.monotonic() + self.target.patience_s
+        while time.monotonic() < deadline_s:
+            options = {"AttributeNames": ["All"], "WaitTimeSeconds": 1, "VisibilityTimeout": 1}
+            for message in self.sqs("receive_message", queue, MaxNumberOfMessages=10, **options).get("Messages", []):
+                if message["MessageId"] == message_id:
+                    self.sqs("delete_message", queue, ReceiptHandle=message["ReceiptHandle"])
+                    found: dict[str, Any] = message
+                    return found
+        raise AssertionError(f"{message_id} is not on {queue}")
 
     def _connect(self, url: str, **options: Any) -> ClientConnection:
         settled = {"proxy": None, "open_timeout": self.target.patience_s, "ping_interval": None, **options}

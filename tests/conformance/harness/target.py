@@ -25,6 +25,8 @@ class Target:
     queues: Mapping[str, str]
     """Logical id of a queue to its URL."""
     records_table: str
+    rows_table: str
+    """A table that is there to be tested."""
     region: str
     aws_endpoint_url: str | None
     """None in AWS."""
@@ -79,7 +81,8 @@ def from_endpoints(endpoints: Mapping[str, Any], *, in_process: bool) -> Target:
     return Target(
         urls=endpoints["apis"],
         queues={_logical_id(name.removeprefix(prefix)): url for name, url in endpoints["queue_urls"].items()},
-        records_table=endpoints["tables"][0],
+        records_table=f"{prefix}records",
+        rows_table=f"{prefix}rows",
         region=endpoints["region"],
         aws_endpoint_url=endpoints["aws_endpoint_url"],
         in_process=in_process,
@@ -94,13 +97,14 @@ def from_file(file: Path) -> Target:
         urls={key: url for key, url in urls.items() if not key.endswith("Queue")},
         queues={key: url for key, url in urls.items() if key.endswith("Queue")},
         records_table=outputs["RecordsTable"],
+        rows_table=outputs["RowsTable"],
         region=_region(urls["Sockets"]),
         aws_endpoint_url=None,
     )
 
 
 def _logical_id(queue: str) -> str:
-    return "".join(part.capitalize() for part in queue.split("-")) + "Queue"
+    return "".join(part.capitalize() for part in queue.removesuffix(".fifo").split("-")) + "Queue"
 
 
 def _region(url: str) -> str:

@@ -12,7 +12,9 @@ An event brings its own program, a JSON list of steps that run in order:
     {"return_event": true}               return the event itself as the body
     {"return_length": N}                 return a body of so many characters
     {"policy": {…}}                      authorizer: return a policy, see `_policy`
-    {"fail": true}                       SQS: name this record in batchItemFailures
+    {"fail": true}                       SQS: name this record in batchItemFailures; a number: the first so many times
+    {"raise_times": N}                   SQS: raise the first N times that this record is received
+    {"delete": true}                     SQS: delete this record from its queue, as handlers should not
     {"raise": TEXT}                      raise an exception with exactly this text
     {"exit": CODE}                       end the process
 
@@ -32,7 +34,8 @@ import boto3
 
 _TABLE = os.environ["RECORDS_TABLE"]
 _AT_DISCONNECT = "at_disconnect"
-_POLL_S = 0.02
+_POLL_S = 0.05
+_KEPT_BODY = 10_000
 
 dynamodb = boto3.client("dynamodb")
 invocations = 0
@@ -81,19 +84,41 @@ def keep(subject, facts):
 
 
 def _handle_batch(event, seen):
+    seen["event"] = {"Records": [_short_record(record) for record in event["Records"]]}
+    seen["event_bytes"] = len(json.dumps(event))
+    seen["at_ms"] = time.time_ns() // 1_000_000
     bodies = {record["messageId"]: _json_object(record["body"]) for record in event["Records"]}
     for run in dict.fromkeys(body["run"] for body in bodies.values() if "run" in body):
         keep(run, seen)
     returned, failures = None, []
     for record in event["Records"]:
         for step in bodies[record["messageId"]].get("do", []):
-            if step.get("fail"):
-                failures.append({"itemIdentifier": record["messageId"]})
+            count = int(record["attributes"]["ApproximateReceiveCount"])
+            if "fail" in step:
+                if step["fail"] is True or count <= step["fail"]:
+                    failures.append({"itemIdentifier": record["messageId"]})
+            elif "raise_times" in step:
+                if count <= step["raise_times"]:
+                    raise ProbeError(count)
+            elif "delete" in step:
+                _delete(record)
             elif "return" in step:
                 returned = step["return"]
             else:
                 _step(step, event, None)
     return {"batchItemFailures": failures} if failures else returned
+
+
+def _short_record(record):
+    """A record as it is kept: a table takes no large bodies."""
+    length = len(record["body"])
+    return record if length <= _KEPT_BODY else {**record, "body": f"{length} characters"}
+
+
+def _delete(record):
+    sqs = boto3.client("sqs")
+    url = sqs.get_queue_url(QueueName=record["eventSourceARN"].rpartition(":")[2])["QueueUrl"]
+    sqs.delete_message(QueueUrl=url, ReceiptHandle=record["receiptHandle"])
 
 
 def _run(program, event, connection_id):
