@@ -30,6 +30,8 @@ class Target:
     region: str
     aws_endpoint_url: str | None
     """None in AWS."""
+    lambda_url: str | None = None
+    """None in AWS."""
     in_process: bool = False
     _clients: dict[tuple[str, str | None], Any] = field(default_factory=dict, repr=False)
 
@@ -85,6 +87,7 @@ def from_endpoints(endpoints: Mapping[str, Any], *, in_process: bool) -> Target:
         rows_table=f"{prefix}rows",
         region=endpoints["region"],
         aws_endpoint_url=endpoints["aws_endpoint_url"],
+        lambda_url=endpoints["lambda_url"],
         in_process=in_process,
     )
 
