@@ -38,7 +38,8 @@ def main() -> int:
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="also add the table to this file, for CI")
     parser.add_argument("--long", action="store_true", help="also the benchmarks that take minutes")
     options, tests = parser.parse_known_args()
-    tests = tests or ["benchmarks"]
+    if not any(each.startswith("benchmarks") for each in tests):
+        tests = ["benchmarks", *tests]
     pairs: list[tuple[Run, Run]] = []
     with tempfile.TemporaryDirectory(prefix="bench-compare-") as name, _environment(options.base, Path(name)) as python:
         for number in range(options.pairs):

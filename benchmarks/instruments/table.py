@@ -33,18 +33,26 @@ def run_as_text(run: Run) -> str:
             parts.append(f"\n{name}: {group.title}{facts}\n{aligned(_medians(group))}")
             if group.ratios:
                 parts.append(aligned(_ratios(group)))
+    reaches = reaches_as_rows(run)
+    if len(reaches) > 1:
+        parts.append(f"\nwhat is aimed at\n{aligned(reaches)}")
     return "\n".join(parts) + "\n"
 
 
-def run_as_markdown(run: Run) -> str:
-    """The same as Markdown."""
-    parts = [_title(run)]
+def reaches_as_rows(run: Run) -> list[list[str]]:
+    """What is aimed at and what was found, with its heading; a machine of its own is meant, so it is no verdict."""
+    rows = [["group", "figure", "found", "aimed at"]]
     for name, group in run.groups.items():
-        if group.subjects:
-            parts.append(f"\n**`{name}`**: {group.title}\n\n{markdown(_medians(group))}")
-            if group.ratios:
-                parts.append(f"\n{markdown(_ratios(group))}")
-    return "\n".join(parts) + "\n"
+        for who, subject in group.subjects.items():
+            for metric_name, metric in subject.metrics.items():
+                if metric.reach is not None:
+                    wanted = f"{'<' if metric.better == 'lower' else '>'} {number(metric.reach)}"
+                    rows.append([name, f"{who}: {_label(group, metric_name)}", number(metric.median), wanted])
+        for ratio in group.ratios:
+            if ratio.reach is not None:
+                figure = f"{ratio.of}, times better than {ratio.against}: {_label(group, ratio.metric)}"
+                rows.append([name, figure, number(group.gain(ratio)), f"≥ {number(ratio.reach)}"])
+    return rows
 
 
 def compared_as_rows(compared: Iterable[Compared]) -> list[list[str]]:
