@@ -376,15 +376,13 @@ def _report(verdict: Any, json_path: str | None) -> None:
         Path(json_path).write_text(document, encoding="utf-8")
 
 
-def _check_writable(json_path: str | None) -> None:
-    """Refuse a verdict file that cannot be written now, not after the run."""
-    if json_path is None or json_path == "-":
+def _check_writable(name: str | None, what: str = "the verdict", option: str = "--json") -> None:
+    """Refuse a file that cannot be written now, not after the work."""
+    if name is None or name == "-":
         return
-    file = Path(json_path)
+    file = Path(name)
     if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
-        raise InputError(
-            f"the verdict cannot be written to {json_path}; give --json a writable file in a folder that exists."
-        )
+        raise InputError(f"{what} cannot be written to {name}; give {option} a writable file in a folder that exists.")
 
 
 def _up_arguments(template: Path, parameters: dict[str, str], seed: int, options: dict[str, Any]) -> list[str]:
@@ -415,6 +413,82 @@ def _log_file(given: Path | None, name: str) -> Iterator[Path]:
     except (InputError, click.Abort, KeyboardInterrupt):
         shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+# -- report ------------------------------------------------------------------------------------------------------------
+
+
+@cli.command()
+@click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RESULT...")
+@click.option(
+    "--html",
+    "html_file",
+    metavar="FILE|-",
+    help="Write a page with charts to FILE, or to stdout: one file that opens offline.",
+)
+@click.option(
+    "--markdown", "as_markdown", is_flag=True, help="Print Markdown on stdout, short enough for a CI summary."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout (docs/report.md).")
+@click.option(
+    "--junit",
+    "junit_file",
+    metavar="FILE|-",
+    help="Write JUnit XML to FILE, or to stdout: a test suite for each run, a test case for each expectation.",
+)
+@_debug_option
+def report(
+    results: tuple[Path, ...], html_file: str | None, as_markdown: bool, as_json: bool, junit_file: str | None
+) -> None:
+    """Report on saved results; nothing is played again.
+
+    RESULT is a folder that `tracker-sim run` has written. With several, all are compared with the first. Without an
+    option a table is printed. Exit status 0: the report was made, whatever it says.
+    """
+    from simulator import report as room  # noqa: PLC0415
+
+    on_stdout = [as_markdown, as_json, html_file == "-", junit_file == "-"]
+    if sum(on_stdout) > 1:
+        raise InputError(
+            "only one of --html -, --markdown, --json and --junit - can have stdout; give the others a FILE."
+        )
+    wants_a_comparison = len(results) > 1 and (any(on_stdout[:3]) or html_file is not None or junit_file is None)
+    if wants_a_comparison and len(results) > room.MOST_COMPARED:
+        raise InputError(
+            f"{len(results)} results are too many to compare; give at most {room.MOST_COMPARED} (--junit takes more)."
+        )
+    for option, name in (("--html", html_file), ("--junit", junit_file)):
+        _check_writable(name, "the report", option)
+    runs = [room.read_run(folder) for folder in results]
+    if html_file is not None:
+        _write_report(room.html_page(runs), html_file)
+    if junit_file is not None:
+        _write_report(room.junit(runs), junit_file)
+    if as_markdown:
+        click.echo(room.markdown(runs), nl=False)
+    elif as_json:
+        click.echo(json.dumps(room.json_document(runs), indent=2))
+    elif html_file is None and junit_file is None:
+        _print_report(runs)
+
+
+def _write_report(text: str, name: str) -> None:
+    if name == "-":
+        click.echo(text, nl=False)
+        return
+    # The same bytes everywhere: the page's policy has the hashes of its scripts.
+    Path(name).write_text(text, encoding="utf-8", newline="\n")
+    click.echo(f"written: {name} ({len(text.encode()) / 1e6:.1f} MB)", err=True)
+
+
+def _print_report(runs: list[Any]) -> None:
+    from simulator.load import Verdict, render  # noqa: PLC0415
+    from simulator.report import plain_comparison  # noqa: PLC0415
+
+    if len(runs) == 1:
+        render(Verdict(runs[0].verdict))
+    else:
+        click.echo(plain_comparison(runs))
 
 
 # -- send --------------------------------------------------------------------------------------------------------------

@@ -7,10 +7,12 @@ in one file so that they cannot part.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import gzip
 import json
 import re
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -230,30 +232,34 @@ class Results:
 
     def distributions(self) -> list[Distribution]:
         """The histograms."""
-        return [
-            Distribution(
-                each["of"],
-                each["corrected"],
-                each["phase"],
-                each["group"],
-                Latencies.decoded(each["encoded"], max_us=each["max_us"]),
-            )
-            for each in _read_json(self.folder / HISTOGRAMS_FILE)
-        ]
+        file = self.folder / HISTOGRAMS_FILE
+        with _told_as_damage(file):
+            return [
+                Distribution(
+                    each["of"],
+                    each["corrected"],
+                    each["phase"],
+                    each["group"],
+                    Latencies.decoded(each["encoded"], max_us=each["max_us"]),
+                )
+                for each in _read_json(file)
+            ]
 
     def tracks(self) -> list[VendorTrack]:
         """Where the vendors went."""
-        return [
-            VendorTrack(
-                each["properties"]["vendor"],
-                each["properties"]["name"],
-                [
-                    (at_s, lat, long)
-                    for at_s, (long, lat) in zip(each["properties"]["times_s"], _coordinates(each), strict=True)
-                ],
-            )
-            for each in _read_json(self.folder / TRACKS_FILE)["features"]
-        ]
+        file = self.folder / TRACKS_FILE
+        with _told_as_damage(file):
+            return [
+                VendorTrack(
+                    each["properties"]["vendor"],
+                    each["properties"]["name"],
+                    [
+                        (at_s, lat, long)
+                        for at_s, (long, lat) in zip(each["properties"]["times_s"], _coordinates(each), strict=True)
+                    ],
+                )
+                for each in _read_json(file)["features"]
+            ]
 
 
 def read_results(folder: Path) -> Results:
@@ -261,6 +267,11 @@ def read_results(folder: Path) -> Results:
     folder = folder.parent if folder.name == RUN_FILE else folder
     file = folder / RUN_FILE
     if not file.is_file():
+        if (folder / UPDATES_FILE).is_file():
+            raise InputError(
+                f"{folder} is not whole: it has no {RUN_FILE}, which is written last; wait for the end of the run, or "
+                f"run the scenario again if it was killed."
+            )
         raise InputError(f"{folder} is no folder of results: it has no {RUN_FILE}; give one that `run` has written.")
     run = _read_json(file)
     if not isinstance(run, dict) or run.get("kind") != KIND:
@@ -337,16 +348,35 @@ def _damaged(file: Path, error: Exception) -> InputError:
     return InputError(f"{file} cannot be read ({error}); the results are damaged, run the scenario again.")
 
 
+@contextlib.contextmanager
+def _told_as_damage(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        # Whatever a JSON file of another shape leads to; HdrHistogram's own errors have no common base.
+        raise _damaged(file, error) from error
+
+
 def _read_rows(file: Path, kind: type[Row]) -> Iterator[Row]:
     readers = {name: _reader_of(hint) for name, hint in get_type_hints(kind).items()}
     try:
         with _open_text(file, "r") as stream:
-            rows = csv.DictReader(stream)
+            rows = csv.DictReader(_whole_lines(stream))
             _check_columns(readers, rows.fieldnames)
             for cells in rows:
                 yield kind(**{name: readers[name](cells[name]) for name in readers})
-    except (OSError, EOFError, KeyError, ValueError, TypeError) as error:
+    except (OSError, EOFError, KeyError, ValueError, TypeError, csv.Error, zlib.error) as error:
         raise _damaged(file, error) from error
+
+
+def _whole_lines(stream: TextIO) -> Iterator[str]:
+    """The lines; raises ValueError for one without its end: the file was cut there, and a number may be cut with it."""
+    for number, line in enumerate(stream, start=1):
+        if not line.endswith(("\n", "\r")):
+            raise ValueError(f"it ends in the middle of line {number}")
+        yield line
 
 
 def _check_columns(wanted: Iterable[str], found: Iterable[str] | None) -> None:

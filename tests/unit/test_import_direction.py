@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "triggers": {"stack", "functions"},
     "vendors": set(),
     "load": {"vendors"},
+    "report": {"load"},
 }
 
 
