@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from simulator.vendors.fix import Movement, State
     from simulator.vendors.vendor import Vendor
 
+_HAIR = 1e-9
 _SAYS: dict[State, str] = {
     "setting_up": "Setting up, serving soon: {}",
     "serving": "Serving now: {}",
@@ -109,16 +110,17 @@ def paced_pings(
     # Counted in updates of all vendors: this one's turn comes every `turns` of them.
     beat = float(number) if pace.updates >= turns else number * pace.updates / turns
     due_ms = min(_whole_ms(pace.at(beat)), end_ms - 1)
-    last_beat = pace.updates
-    while due_ms < end_ms:
+    latest_beat = pace.updates * (1 - _HAIR)
+    while True:
         fix = movement.position(due_ms / 1000 * speed)
         yield Ping(
             due_ms, vendor, with_gps_noise(fix.point, gps_sigma_m, chance), _SAYS[fix.state].format(vendor.description)
         )
         beat += turns
-        if beat >= last_beat + jitter * turns / 2:
+        if beat >= pace.updates:
             return
-        due_ms = max(due_ms + 1, _whole_ms(pace.at(max(0.0, beat + jitter * (chance.random() - 0.5) * turns))))
+        off_beat = beat + jitter * (chance.random() - 0.5) * turns
+        due_ms = min(max(due_ms + 1, _whole_ms(pace.at(min(max(0.0, off_beat), latest_beat)))), end_ms - 1)
 
 
 def _whole_ms(seconds: float) -> int:
