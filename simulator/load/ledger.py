@@ -9,7 +9,6 @@ days.
 
 from __future__ import annotations
 
-import itertools
 from array import array
 from bisect import bisect_left, insort
 from collections import Counter, deque
@@ -154,7 +153,8 @@ class Ledger:
     """Records a run as it happens; every method is cheap enough to be called from the receiving loop.
 
     `groups` is each subscriber's group; `comes_back` and `counts` say for each group what `Roll` wants to know.
-    `settle` is given what became of each update. `give_up_s` is how long an update may take, redeliveries included;
+    `settle` is given what became of each update. `give_up_s` is how long an update may take from the
+    moment it left, redeliveries included;
     `grace_s` is how long before leaving a subscriber may miss one (`run.leave_grace_s`).
     """
 
@@ -361,8 +361,10 @@ class Ledger:
             if not record.is_settled:
                 self._settle_one(record)
                 count += 1
-        given_up = itertools.takewhile(lambda each: each.due_s < now_s - self._give_up_s, self._open)
-        for record in list(itertools.islice(given_up, at_most - count)):
+        # From when it left, not from when it was due: a producer that lags behind gives up nothing.
+        limit_s = now_s - self._give_up_s
+        given_up = [each for each in self._open if each.sent_s is not None and each.sent_s < limit_s]
+        for record in given_up[: at_most - count]:
             self._settle_one(record)
             count += 1
         self.roll.forget_before(self.oldest_due_s(now_s) - self._grace_s)

@@ -48,20 +48,20 @@ def look(pid: int | None, *, with_children: bool) -> Usage | None:
     return Usage(memory / _MB, descriptors or None)
 
 
-def summary(looks: Sequence[Usage]) -> StackFigures:
+def summary(looks: Sequence[Usage], *, since: int = 0) -> StackFigures:
     """The most, and by how much it grew: from the second quarter of the looks to the last one, by their medians.
 
-    The first quarter is for warming up. Growth is None for a run too short to tell.
+    Growth is that of the looks from number `since` on: before, viewers were connecting. The first quarter of those is
+    for warming up. It is None for a run too short to tell.
     """
     if not looks:
         return StackFigures()
-    memory = [each.memory_mb for each in looks]
-    descriptors = [each.descriptors for each in looks if each.descriptors is not None]
+    files = [each.descriptors for each in looks if each.descriptors is not None]
     return StackFigures(
-        round(max(memory), 1),
-        _growth(memory),
-        max(descriptors, default=None),
-        _growth(descriptors),
+        round(max(each.memory_mb for each in looks), 1),
+        _growth([each.memory_mb for each in looks[since:]]),
+        max(files, default=None),
+        _growth([each.descriptors for each in looks[since:] if each.descriptors is not None]),
     )
 
 

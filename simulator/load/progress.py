@@ -25,7 +25,7 @@ class Snapshot:
     """Where a run is; counts since its start."""
 
     phase: str
-    """`connecting`, `publishing`, `draining`."""
+    """`connecting`, the name of a phase, `draining`."""
     elapsed_s: float
     planned_s: float
     subscribers: int
@@ -34,24 +34,27 @@ class Snapshot:
     overdue: int
     """Deliveries due more than a second ago that have not arrived."""
     p99_ms: float | None
+    lag_ms: float | None = None
+    """How late the latest updates left."""
 
 
 def progress_line(snapshot: Snapshot) -> str:
     """One line of text.
 
-    >>> progress_line(Snapshot("publishing", 4.0, 15.0, 50, 100, 4950, 0, 41.5))
-    'publishing 4/15 s · 50 subscribers · 100 updates · 4,950 deliveries (1,238/s) · 0 missing · p99 41.5 ms'
+    >>> progress_line(Snapshot("rush", 4.0, 15.0, 50, 100, 4950, 0, 41.5, 2.0))
+    'rush 4/15 s · 50 subscribers · 100 updates, 2 ms late · 4,950 deliveries (1,238/s), 0 missing · p99 41.5 ms'
     """
     if snapshot.planned_s <= 0:
         return f"{snapshot.phase} · {snapshot.subscribers:,} subscribers"
     p99 = "–" if snapshot.p99_ms is None else f"{snapshot.p99_ms:,.1f} ms"
     # After the plan's end the time goes on, and the plan is no measure any more.
     of_planned = f"/{snapshot.planned_s:.0f}" if snapshot.elapsed_s <= snapshot.planned_s else ""
+    late = "" if snapshot.lag_ms is None else f", {snapshot.lag_ms:,.0f} ms late"
     rate = snapshot.received / snapshot.elapsed_s if snapshot.elapsed_s > 0 else 0.0
     return (
         f"{snapshot.phase} {snapshot.elapsed_s:.0f}{of_planned} s · "
         f"{snapshot.subscribers:,} subscribers · "
-        f"{snapshot.published:,} updates · {snapshot.received:,} deliveries ({rate:,.0f}/s) · "
+        f"{snapshot.published:,} updates{late} · {snapshot.received:,} deliveries ({rate:,.0f}/s), "
         f"{snapshot.overdue:,} missing · p99 {p99}"
     )
 
@@ -77,6 +80,7 @@ class Progress:
         self._last_plain_s: float | None = None
         self._last_phase = ""
         self._problems = 0
+        self._is_over = False
 
     def __enter__(self) -> Self:
         if self._is_live:
@@ -102,9 +106,15 @@ class Progress:
 
     def problem(self, line: str) -> None:
         """Show a line of trouble from the stack; only the first few, the log has all of them."""
+        if self._is_over:
+            return
         self._problems += 1
         if self._problems <= _PROBLEMS_SHOWN:
             self._print(printable(line, 500), "yellow")
+
+    def finish(self) -> None:
+        """The run is over: problems of the stack while everybody leaves are in its log and are not shown."""
+        self._is_over = True
 
     def note(self, sentence: str) -> None:
         """Show a sentence the user should see now: it stays on the screen."""

@@ -42,6 +42,8 @@ class Publishing:
         self.last_sent_s: float | None = None
         self.lag = Latencies()
         """How late updates left, from the due time to the call to SQS."""
+        self.latest_lag_ms: float | None = None
+        """The same of the update that left last."""
         self._ledger = ledger
         self._series = series
         self._loop = asyncio.get_running_loop()
@@ -109,6 +111,7 @@ class Publishing:
         self._ledger.mark_sent(update_id, at_s)
         late_s = at_s - self._start_s - due_s
         self.lag.record(late_s)
+        self.latest_lag_ms = max(0.0, 1_000 * late_s)
         self._series.sent(at_s - self._start_s, late_s)
 
     def _set_planned(self, count: int) -> None:

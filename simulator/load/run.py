@@ -74,6 +74,9 @@ class ProgressDisplay(Protocol):
     def show(self, snapshot: Snapshot) -> None:
         """Where the run is."""
 
+    def finish(self) -> None:
+        """The run is over: what the stack says from now on is not shown."""
+
 
 async def run_scenario(
     prepared: Prepared,
@@ -152,6 +155,8 @@ class _Run:
         self._recent: list[float] = []
         self._p99_ms: float | None = None
         self._usage: list[processes.Usage] = []
+        self._usage_before = 0
+        """How many looks there were before the first update."""
         self._own_memory_mb: float | None = None
         self._ledger: Ledger
         self._swarm: Swarm
@@ -174,6 +179,8 @@ class _Run:
             await self._faults.stop()
             if self._publishing is not None:
                 await self._publishing.stop()
+            # What the stack complains about while everybody leaves at once is no trouble of the run's.
+            self._progress.finish()
             await self._swarm.close()
         for outcome in await asyncio.gather(*company, return_exceptions=True):
             if isinstance(outcome, Exception):
@@ -245,6 +252,7 @@ class _Run:
         )
         self._publishing.start()
         self._stage = ""
+        self._usage_before = len(self._usage)
         self._swarm.start(self._start_s)
         self._faults.start(self._start_s)
         finished = asyncio.create_task(self._publishing.finished())
@@ -410,6 +418,7 @@ class _Run:
                     received=self._ledger.received,
                     overdue=self._ledger.overdue(now_s),
                     p99_ms=self._p99_ms,
+                    lag_ms=None if self._publishing is None else self._publishing.latest_lag_ms,
                 )
             )
             await asyncio.sleep(_SHOW_EVERY_S)
@@ -500,7 +509,7 @@ class _Run:
                 cpu_s=time.process_time() - cpu_s,
                 memory_mb=self._own_memory_mb,
             ),
-            stack=processes.summary(self._usage),
+            stack=processes.summary(self._usage, since=self._usage_before),
             interruption=self._interruption,
             troubles=[*self._faults.troubles, *([] if publishing is None else publishing.troubles())],
             notes=prepared.notes,

@@ -22,6 +22,8 @@ from simulator.load.wording import counted
 _TOLD = 3
 _KEPT_DROPS = 20
 _KEPT_LOSSES = 10
+_TOO_LATE_MS = 1_000.0
+_BLURRED_MS = 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +195,7 @@ def build_verdict(facts: RunFacts) -> Verdict:
             {"that": each.text, "phase": each.phase, "held": bool(outcome.held), "found": dict(outcome.found)}
             for each, outcome in weighed
         ],
-        "notes": list(facts.notes),
+        "notes": [*facts.notes, *_own_notes(facts)],
     }
     return Verdict({**head, **document, **tail})
 
@@ -285,6 +287,26 @@ def _load(facts: RunFacts) -> dict[str, Any]:
         "cpu_us_per_delivery": round(1e6 * facts.own.cpu_s / received, 1) if received else None,
         "memory_mb": {"max": facts.own.memory_mb},
     }
+
+
+def _own_notes(facts: RunFacts) -> list[str]:
+    """What the reader must know of the load itself before believing the figures."""
+    notes = []
+    sent_late_ms, noted_late_ms = (each.percentile_ms(99.0) for each in (facts.own.producer_lag, facts.own.loop_lag))
+    if sent_late_ms is not None and sent_late_ms > _TOO_LATE_MS:
+        asked = _rate(facts.planned, facts.planned_duration_s)
+        achieved = _rate(facts.published, max(facts.publishing_s, facts.planned_duration_s))
+        notes.append(
+            f"Updates left up to {sent_late_ms / 1_000:,.1f} s late (p99): the vendors table and the queue took "
+            f"{achieved} "
+            f"updates a second of the {asked} that were asked, so that is the rate that was put to the test."
+        )
+    if noted_late_ms is not None and noted_late_ms > _BLURRED_MS:
+        notes.append(
+            f"Arrivals were noted up to {noted_late_ms:,.0f} ms late (p99), because the load had too little of the "
+            f"processor: latencies are no finer than that."
+        )
+    return notes
 
 
 def _lag(latencies: Latencies) -> dict[str, float | None]:

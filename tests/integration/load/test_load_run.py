@@ -59,6 +59,9 @@ class Watcher:
     def note(self, sentence: str) -> None:
         self.notes.append(sentence)
 
+    def finish(self) -> None:
+        pass
+
     def show(self, snapshot: Snapshot) -> None:
         self.snapshots.append(snapshot)
         self._at(snapshot)

@@ -347,6 +347,17 @@ def test_an_update_is_given_up_after_its_time_and_what_comes_then_is_late() -> N
     assert (ledger.lost, ledger.late_count, ledger.duplicated) == (1, 1, 0)
 
 
+def test_an_update_that_leaves_very_late_is_not_given_up_before() -> None:
+    first = update(1)
+    ledger = running(1, give_up_s=60.0)
+    ledger.announce(first, 10.0)
+    assert ledger.sweep(500.0) == 0
+    ledger.mark_sent(first["id"], 500.0)
+    assert ledger.sweep(559.0) == 0
+    deliver(ledger, first, 559.5, 0)
+    assert balance(ledger) == Balance(1, 0, 0, 0)
+
+
 def test_a_long_run_keeps_only_what_is_open() -> None:
     ledger = Watched([0])
     ledger.opened(0, 1.0)

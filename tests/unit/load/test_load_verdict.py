@@ -368,6 +368,22 @@ def test_a_partial_run_is_marked() -> None:
     assert verdict.document["rates"]["asked_updates_per_s"] is None
 
 
+def test_a_load_that_could_not_keep_up_says_what_was_put_to_the_test() -> None:
+    late = OwnFigures(latencies(2.0), latencies(0.25), 0.1, 80.0)
+    assert build_verdict(facts(own=late, publishing_s=10.0)).document["notes"] == [
+        (
+            "Updates left up to 2.0 s late (p99): the vendors table and the queue took 1.0 updates a second of "
+            "the 2.0 that "
+            "were asked, so that is the rate that was put to the test."
+        ),
+        (
+            "Arrivals were noted up to 250 ms late (p99), because the load had too little of the processor: "
+            "latencies are no "
+            "finer than that."
+        ),
+    ]
+
+
 def test_drops_are_all_counted_and_the_first_are_told() -> None:
     drops = [{"subscriber": number, "code": 1006, "reason": "", "at_s": 1.0} for number in range(50)]
     connections = build_verdict(facts(connections=Connections(50, 50, {}, 50, drops))).document["connections"]
@@ -465,7 +481,7 @@ SNAPSHOT = Snapshot("publishing", 4.0, 15.0, 50, 100, 4950, 2, None)
 
 def test_a_progress_line_says_where_the_run_is() -> None:
     assert progress_line(SNAPSHOT) == (
-        "publishing 4/15 s · 50 subscribers · 100 updates · 4,950 deliveries (1,238/s) · 2 missing · p99 –"
+        "publishing 4/15 s · 50 subscribers · 100 updates · 4,950 deliveries (1,238/s), 2 missing · p99 –"
     )
 
 
@@ -486,6 +502,8 @@ def test_problems_are_shown_escaped_and_only_the_first_few() -> None:
     with Progress(SCENARIO, stream=out) as progress:
         for number in range(12):
             progress.problem(f"{number} \x1b[31m ERROR")
+        progress.finish()
+        progress.problem("everybody leaves")
     lines = out.getvalue().splitlines()
     assert lines[0] == "0 \\x1b[31m ERROR"
     assert lines[10:] == ["2 further problems are in the stack's log"]

@@ -90,7 +90,8 @@ def test_the_same_ride_is_read_from_every_recorder(tmp_path, name, text, left_ou
 
 
 def test_a_route_without_times_is_followed_at_the_speed_of_a_truck(tmp_path):
-    route = '<gpx version="1.1" creator="Planner"><rte><rtept lat="52.5" lon="13.4"/><rtept lat="52.501" lon="13.4"/></rte></gpx>'
+    points = '<rtept lat="52.5" lon="13.4"/><rtept lat="52.501" lon="13.4"/>'
+    route = f'<gpx version="1.1" creator="Planner"><rte>{points}</rte></gpx>'
     (track,) = read_tracks(written(tmp_path, "trip.gpx", route))
     assert (track.name, track.has_times) == ("trip 1", False)
     assert track.points[1][0] == pytest.approx(111.2 / 8, rel=0.01)
