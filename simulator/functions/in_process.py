@@ -1,14 +1,20 @@
 """Handlers inside the simulator's own process: for breakpoints, and where AWS's runtime client has no wheel.
 
-Different from worker processes, and from Lambda:
+Different from worker processes, and from Lambda, by row of the contract:
 
-- One invocation at a time over all functions, because `os.environ` and `sys.modules` are the process's. Events wait
-  their turn, so throughput is no measure of anything and a handler that synchronously waits for another never ends.
-- A handler that runs too long is answered for (F10), but its thread cannot be killed: it goes on, without its
-  environment variables and with its modules dropped. Until the pool stops, what it calls AWS is still this machine.
-- `os._exit` ends the simulator. `sys.exit` is answered as in Lambda (F12).
-- Machine variables other than `AWS_…` stay visible; what handlers print goes to standard error.
-- Import errors are found again on every invocation; modules survive between invocations as in a warm environment.
+- F04: the machine's own variables other than `AWS_…` stay visible.
+- F06: one invocation at a time over all functions, because `os.environ` and `sys.modules` are the process's. Events
+  wait their turn, so throughput is no measure of anything, and a handler that invokes another one synchronously waits
+  until its own time-out. Each function has one environment, its modules kept apart from every other's.
+- F07: nothing is frozen: threads that a handler leaves behind go on, without its environment variables.
+- F08: `/tmp` and the code folder are the machine's.
+- F09: a handler that takes too long to load is timed out at once, not loaded once more; one that cannot be loaded is
+  loaded again with every invocation.
+- F10: a handler that runs too long is answered for, but its thread cannot be killed: it goes on, its modules dropped.
+  Until the pool stops, what it calls AWS is still this machine.
+- F12: `os._exit` ends the simulator. `sys.exit` is answered as in Lambda.
+- F20: what handlers print goes to standard error as it is, what they log goes where the simulator's own log goes, and
+  `LogType=Tail` has only what they print to standard output. The memory used is not told.
 """
 
 from __future__ import annotations

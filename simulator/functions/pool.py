@@ -3,20 +3,22 @@
 Handlers run in worker processes under AWS's own runtime client, `awslambdaric`: context object, error shapes, one
 event per environment and module state kept between calls are AWS's code (F01 to F06, F10 to F16).
 
-Different from Lambda:
+Different from Lambda, by row of the contract:
 
-- Environments are processes on this machine: no memory limit, no read-only code folder, no `/tmp` of their own, and the
-  interpreter is the simulator's whatever `Runtime` says (only `AWS_EXECUTION_ENV` repeats it).
-- At most `max_environments` run per function, a bound of this machine's; further events wait for one, and count as
-  running for the account's and the function's own concurrency (F19). Idle environments are kept for good.
-- A frozen environment (F07) is a stopped process group; a process that a handler starts in a session of its own is
-  outside it and runs on.
-- A cold start takes what importing takes here, and shares the machine's cores with everything else.
-- When the handler cannot be imported and no environment works, the error is repeated for a second without a new
-  process (F09).
-- Log frames (`START`, `END`, `REPORT`, F20) are written where they are asked for: `functions.log_frames` for the
-  output, `LogType=Tail` for one answer. The memory they name is the worker's own peak, and only Linux tells it.
-- Asynchronous events wait in memory; what has not come to its end is dropped with the stack (F17).
+- F04: the interpreter is the simulator's whatever `Runtime` says; only `AWS_EXECUTION_ENV` repeats it. No memory limit.
+- F06: at most `max_environments` run per function, a bound of this machine's; further events wait for one, and count as
+  running for the account's and the function's own concurrency (F19). Idle environments are kept for good, and a cold
+  start takes what importing takes here.
+- F07: a frozen environment is a stopped process group; a process that a handler starts in a session of its own is
+  outside it and runs on. When the stack ends, a frozen environment ends without going on.
+- F08: `/tmp` is the machine's own, shared by all environments and not limited to 512 MB; the code folder is writable.
+- F09: when the handler cannot be imported and no environment works, the error is repeated for a second without a new
+  process.
+- F16: a qualifier can only be `$LATEST`; aliases and versions are not found.
+- F17: asynchronous events wait in memory; what has not come to its end is dropped with the stack. No event comes twice
+  by mistake. Destinations are queues and functions of the same template.
+- F20: log frames are written where they are asked for: `functions.log_frames` for the output, `LogType=Tail` for one
+  answer. The memory they name is the worker's own peak, and only Linux tells it.
 
 For the in-process mode see `simulator.functions.in_process`.
 """

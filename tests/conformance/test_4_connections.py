@@ -284,6 +284,15 @@ def test_C15_a_connection_whose_connect_handler_runs_is_gone(probe):
     assert probe.connections("POST", quote(connection_id), b"x").status == 200
 
 
+def test_C15_a_greeting_comes_from_a_later_asynchronous_invocation(probe):
+    connected = new_run()
+    greeting = [{"wait_for": connected}, {"post": {"to": "self", "data": "welcome"}}]
+    later = {"function": probe.target.function_name("direct"), "do": greeting}
+    socket = probe.open(do=[{"invoke_later": later}])
+    probe.records.put(connected)
+    assert socket.recv() == "welcome"
+
+
 def test_C16_connect_may_post_to_another_connection(probe):
     other = probe.open()
     newcomer = probe.open(do=[{"post": {"to": other.id, "data": "welcome them"}}])

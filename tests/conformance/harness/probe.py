@@ -1,9 +1,12 @@
 """The probe as the tests use it: open sockets, post to them, ask over HTTP, read what the handlers saw."""
 
+import base64
 import contextlib
 import json
 import time
 import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -83,6 +86,39 @@ class Socket:
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Close from our end."""
         self.client.close(code, reason)
+
+
+@dataclass(frozen=True)
+class Invoked:
+    """What came of one call of Lambda's Invoke."""
+
+    answer: dict[str, Any]
+    payload: bytes
+
+    @property
+    def value(self) -> Any:
+        """The payload, decoded."""
+        return json.loads(self.payload)
+
+    @property
+    def error(self) -> str | None:
+        """The function error."""
+        return self.answer.get("FunctionError")
+
+    @property
+    def request_id(self) -> str:
+        """The id of the call."""
+        request_id: str = self.answer["ResponseMetadata"]["RequestId"]
+        return request_id
+
+    def error_object(self) -> dict[str, Any]:
+        """The payload of a call whose function failed, the request id written as `<id>`."""
+        assert (self.answer["StatusCode"], self.error) == (200, "Unhandled"), self.payload
+        return {k: v.replace(self.request_id, "<id>") if isinstance(v, str) else v for k, v in self.value.items()}
+
+    def log(self) -> list[str]:
+        """The lines of the log, likewise."""
+        return base64.b64decode(self.answer["LogResult"]).decode().replace(self.request_id, "<id>").splitlines()
 
 
 class Probe:
@@ -186,6 +222,22 @@ class Probe:
         closed: int = json.loads(answer.body)["closed"]
         return closed
 
+    # -- Lambda --------------------------------------------------------------------------------------------------------
+
+    def invoke(self, function: str = "direct", event: Any = None, **options: Any) -> Invoked:
+        """One call of boto3's `invoke`; bytes are the payload as they are, anything else becomes JSON."""
+        payload = event if isinstance(event, bytes) else json.dumps(event).encode()
+        answer = self.target.client("lambda").invoke(
+            FunctionName=self.target.function_name(function), Payload=payload, **options
+        )
+        return Invoked(answer, answer["Payload"].read())
+
+    def do(self, *steps: dict[str, Any], function: str = "direct", **options: Any) -> Any:
+        """What a direct invocation of a program returns; fails when it fails."""
+        invoked = self.invoke(function, {"do": list(steps)}, **options)
+        assert invoked.error is None, invoked.payload
+        return invoked.value
+
     # -- queues --------------------------------------------------------------------------------------------------------
 
     def enqueue(self, queue: str, body: Any, **options: Any) -> str:
@@ -212,15 +264,24 @@ class Probe:
 
     def find(self, queue: str, message_id: str) -> dict[str, Any]:
         """Receive from a queue that has no trigger until this message is there, and delete it."""
+        return self.find_where(queue, lambda message: message["MessageId"] == message_id)
+
+    def find_where(self, queue: str, where: Callable[[Any], bool]) -> dict[str, Any]:
+        """The same for the first message of which `where` holds."""
         deadline_s = time.monotonic() + self.target.patience_s
         while time.monotonic() < deadline_s:
-            options = {"AttributeNames": ["All"], "WaitTimeSeconds": 1, "VisibilityTimeout": 1}
+            options = {
+                "AttributeNames": ["All"],
+                "MessageAttributeNames": ["All"],
+                "WaitTimeSeconds": 1,
+                "VisibilityTimeout": 1,
+            }
             for message in self.sqs("receive_message", queue, MaxNumberOfMessages=10, **options).get("Messages", []):
-                if message["MessageId"] == message_id:
+                if where(message):
                     self.sqs("delete_message", queue, ReceiptHandle=message["ReceiptHandle"])
                     found: dict[str, Any] = message
                     return found
-        raise AssertionError(f"{message_id} is not on {queue}")
+        raise AssertionError(f"what was looked for is not on {queue}")
 
     def _connect(self, url: str, **options: Any) -> ClientConnection:
         settled = {"proxy": None, "open_timeout": self.target.patience_s, "ping_interval": None, **options}

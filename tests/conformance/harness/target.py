@@ -49,9 +49,13 @@ class Target:
         """boto3's `endpoint_url` for the connections of an API."""
         return "http" + self.urls[api].removeprefix("ws")
 
+    def function_name(self, name: str) -> str:
+        """The name that the template gives to a function: `direct-brief` to `probe-direct-brief`."""
+        return self.records_table.removesuffix("records") + name
+
     def client(self, service: str, endpoint_url: str | None = None) -> Any:
         """A boto3 client without retries, so that a test sees every answer; the same one to whoever asks again."""
-        key = (service, endpoint_url or self.aws_endpoint_url)
+        key = (service, endpoint_url or (self.lambda_url if service == "lambda" else self.aws_endpoint_url))
         if key not in self._clients:
             config = Config(retries={"total_max_attempts": 1}, connect_timeout=10, read_timeout=60)
             self._clients[key] = self._session().client(service, endpoint_url=key[1], config=config)

@@ -7,6 +7,7 @@ An event brings its own program, a JSON list of steps that run in order:
     {"keep": {"under": "SUBJECT", …}}    keep these facts under SUBJECT
     {"post": {"to": ID, "data": TEXT}}   post to a connection ("self": this one) and keep what came of it
     {"send": {"queue": URL, "body": …}}  put a message on a queue
+    {"invoke_later": {…}}                invoke `function` asynchronously with the program `do` and this event's context
     {"at_disconnect": [STEP, …]}         on $connect: the program that $disconnect runs
     {"return": JSON}                     what the handler returns; without it {"statusCode": 200}
     {"return_event": true}               return the event itself as the body
@@ -139,17 +140,17 @@ def _run(program, event, connection_id):
 
 def _step(step, event, connection_id):
     ((name, value),) = step.items()
-    if name == "sleep_ms":
-        time.sleep(value / 1000)
-    elif name == "wait_for":
-        while not _query(value):
-            time.sleep(_POLL_S)
+    if name in ("sleep_ms", "wait_for"):
+        _wait(name, value)
     elif name == "keep":
         keep(value["under"], value)
     elif name == "post":
         _post(event["requestContext"], value, connection_id)
     elif name == "send":
         boto3.client("sqs").send_message(QueueUrl=value["queue"], MessageBody=json.dumps(value["body"]))
+    elif name == "invoke_later":
+        later = {"do": value["do"], "requestContext": event["requestContext"]}
+        boto3.client("lambda").invoke(FunctionName=value["function"], InvocationType="Event", Payload=json.dumps(later))
     elif name == _AT_DISCONNECT:
         _put_program(connection_id, value)
     elif name == "raise":
@@ -158,6 +159,14 @@ def _step(step, event, connection_id):
         sys.exit(value)
     else:
         raise ValueError(name)
+
+
+def _wait(name, value):
+    if name == "sleep_ms":
+        time.sleep(value / 1000)
+    else:
+        while not _query(value):
+            time.sleep(_POLL_S)
 
 
 def _post(request, wanted, connection_id):
