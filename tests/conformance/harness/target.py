@@ -115,5 +115,6 @@ def _logical_id(queue: str) -> str:
 
 
 def _region(url: str) -> str:
-    """`wss://{api}.execute-api.{region}.amazonaws.com/{stage}`."""
-    return str(urlsplit(url).hostname).split(".")[2]
+    """Of `wss://{api}.execute-api.{region}.amazonaws.com/{stage}`; for any other address, what boto3 is set to."""
+    host = str(urlsplit(url).hostname)
+    return host.split(".")[2] if ".execute-api." in host else boto3.Session().region_name or "us-east-1"
