@@ -272,7 +272,8 @@ class Fleet:
     def on_answer(self, environment: str, payload: bytes, *, failed: bool) -> None:
         """See `EnvironmentEvents`."""
         request_id = self._dispatcher.running(environment)
-        if request_id is None:
+        # While the pool stops everybody has been refused already: an answer that comes now is nobody's.
+        if request_id is None or self._stopping:
             return
         self._dispatcher.answered(environment)
         invocation = self._invocations[request_id]

@@ -262,6 +262,20 @@ async def test_stop_refuses_what_runs_and_waits_and_leaves_no_process(make_pool,
     assert pool.stats()["sample"]["invocations"] == 3
 
 
+async def test_an_answer_that_comes_while_the_pool_stops_is_nobodys(make_pool, rendezvous) -> None:
+    pool = await make_pool("app.meet", max_environments=1)
+    running = begin(pool, {"port": rendezvous.port})
+    await rendezvous.next_pid()
+    fleet = pool._runners["sample"]
+    [environment] = fleet._environments
+    stopping = asyncio.create_task(pool.stop())
+    with pytest.raises(InvokeRefusedError, match="being stopped"):
+        await running
+    fleet.on_answer(environment, b"null", failed=False)
+    await stopping
+    assert pool.stats()["sample"]["errors"] == 0
+
+
 async def test_stop_while_an_environment_starts(make_pool, rendezvous) -> None:
     pool = await make_pool("hangs_at_import.handler", variables={"sample": {"RENDEZVOUS": str(rendezvous.port)}})
     starting = begin(pool)
