@@ -12,7 +12,7 @@ import contextlib
 import functools
 import os
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +20,9 @@ from typing import Any, Self
 
 from simulator.clock import Clock, SystemClock
 from simulator.cloud.cloud import Cloud
+from simulator.cloud.fault_room import CloudFaults
 from simulator.endpoints import Endpoints
+from simulator.fault_board import FaultBoard
 from simulator.functions import FunctionPool
 from simulator.functions.environment_variables import DUMMY_CREDENTIALS
 from simulator.gateway.server import Gateway
@@ -28,9 +30,10 @@ from simulator.invocation import InvocationResult
 from simulator.settings import StackSettings
 from simulator.stack import load_stack
 from simulator.stack.localise import local_environment
-from simulator.stack.model import Stack
+from simulator.stack.model import Function, Queue, Stack, Table
 from simulator.triggers import EventSourcePoller
 from simulator.triggers.daemon_call import call_in_daemon_thread
+from simulator.triggers.fault_room import TriggerFaults
 from simulator.vendor_secret import secret_for, secret_variables
 
 
@@ -68,6 +71,7 @@ class LocalStack:
         self._exit = contextlib.AsyncExitStack()
         self._pollers: list[EventSourcePoller] = []
         self._functions: FunctionPool | None = None
+        self.faults = FaultBoard()
         self.stack: Stack
         self.cloud: Cloud
         self.gateway: Gateway
@@ -127,6 +131,7 @@ class LocalStack:
             settings=settings.rooms.gateway,
             credentials={DUMMY_CREDENTIALS["AWS_ACCESS_KEY_ID"]: DUMMY_CREDENTIALS["AWS_SECRET_ACCESS_KEY"]},
             stats=self.stats,
+            fault_board=self.faults,
         )
         # The gateway ends before the functions, so that nobody asks for a `$disconnect` that cannot run any more.
         self._exit.push_async_callback(self._stop_functions)
@@ -158,6 +163,7 @@ class LocalStack:
         )
         await self._functions.start()
         await self._start_triggers(provisioned.queue_urls)
+        self._set_up_faults()
         self.endpoints = self._describe(aws_endpoint_url, provisioned.queue_urls, addresses)
 
     async def _stop_functions(self) -> None:
@@ -194,6 +200,16 @@ class LocalStack:
 
         await call_in_daemon_thread(send, name=f"send to {queue}")
 
+    def _set_up_faults(self) -> None:
+        for room in (self.gateway.faults, self.functions.faults, TriggerFaults(self._pollers), CloudFaults(self.cloud)):
+            self.faults.add(room)
+        stack = self.stack
+        queues = _names(stack.queues)
+        self.faults.know(
+            {"function": _names(stack.functions), "dynamodb": _names(stack.tables), "sqs": queues, "trigger": queues}
+        )
+        self._exit.push_async_callback(self.faults.end_all)
+
     async def _invoke(self, function_name: str, payload: bytes, *, origin: str = "") -> InvocationResult:
         return await self.functions.invoke(function_name, payload, origin=origin)
 
@@ -220,3 +236,8 @@ class LocalStack:
             functions=tuple(function.name for function in self.stack.functions),
             pid=os.getpid(),
         )
+
+
+def _names(things: Iterable[Function | Queue | Table]) -> dict[str, str]:
+    """The name of each thing, by its name and by its logical id in the template."""
+    return {said: each.name for each in things for said in (each.logical_id, each.name)}

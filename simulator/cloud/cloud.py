@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("simulator.cloud")
 
 START_TIMEOUT_S = 60.0
+ORDER_TIMEOUT_S = 10.0
 _STOP_TIMEOUT_S = 5.0
 _KEPT_LINES = 20
 
@@ -62,6 +63,7 @@ class Cloud:
         self._stderr: asyncio.Task[None] | None = None
         self._lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self._stopping = False
+        self._ordering = asyncio.Lock()
 
     # -- life ------------------------------------------------------------------------------------------------------
 
@@ -177,6 +179,30 @@ class Cloud:
             "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
         }
 
+    async def order(self, order: dict[str, Any]) -> None:
+        """Let the child switch a fault, see `FaultDoor.switch`.
+
+        Raises `InputError` when there is no child, and `EnvironmentFailure` when it does not do it.
+        """
+        process = self._process
+        if process is None or process.stdin is None:
+            raise InputError(
+                f"DynamoDB and SQS at {self._endpoint_url} are not the simulator's own, so nothing can be broken "
+                "there; leave the fault out, or --aws-endpoint-url."
+            )
+        async with self._ordering:
+            try:
+                async with asyncio.timeout(ORDER_TIMEOUT_S):
+                    process.stdin.write(json.dumps(order).encode() + b"\n")
+                    await process.stdin.drain()
+                    answer = await self._message(process)
+            except (OSError, TimeoutError) as error:
+                raise EnvironmentFailure(
+                    "the AWS process does not take orders any more; start the stack again."
+                ) from error
+        if "failed" in answer:
+            raise EnvironmentFailure(f"the AWS process could not do it ({answer['failed']}); please report this.")
+
     # -- the child -------------------------------------------------------------------------------------------------
 
     def _environment(self) -> dict[str, str]:
@@ -222,7 +248,7 @@ class Cloud:
         except ValueError:
             message = None
         if not isinstance(message, dict):
-            raise await self._failure("ended before it was ready", await process.wait())
+            raise await self._failure("ended", await process.wait())
         return message
 
     async def _failure(self, what: str, status: int) -> EnvironmentFailure:

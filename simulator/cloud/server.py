@@ -5,8 +5,9 @@
 SETTINGS is `CloudSettings` as one JSON object.
 
 It prints `{"port": N}` as soon as it listens (connections wait in the backlog from then on) and `{"ready": true}` once
-it answers. It ends when its standard input reaches end of file, so a parent that was killed leaves no orphan, and on
-SIGTERM.
+it answers. From then on each line on its standard input is an order to switch a fault (`FaultDoor.switch`), and is
+answered by a line, `{"done": true}` or `{"failed": why}`. It ends when its standard input reaches end of file, so a
+parent that was killed leaves no orphan, and on SIGTERM.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import sys
 import threading
 from typing import Any
 
+from simulator.cloud.fault_door import FaultDoor
 from simulator.cloud.http_server import Application, Environ, HttpServer, Reply, listen_on_loopback
 from simulator.cloud.settings import CloudSettings
 
@@ -35,15 +37,18 @@ def main(arguments: list[str]) -> None:
     stock = "--stock-moto" in arguments
     settings = CloudSettings() if stock or not arguments else CloudSettings(**json.loads(arguments[0]))
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    threading.Thread(target=_leave_with_parent, name="parent-watch", daemon=True).start()
+    orders = Orders()
+    threading.Thread(target=orders.take, name="parent-watch", daemon=True).start()
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(name)s: %(message)s")
     listener = listen_on_loopback()
     server_port = listener.getsockname()[1]
     _announce({"port": server_port})
     application = _load(settings, stock=stock)
     _warm_up(application, server_port)
+    door = FaultDoor(application)
+    orders.go_to(door)
     _announce({"ready": True})
-    HttpServer(listener, application).serve_forever()
+    HttpServer(listener, door).serve_forever()
 
 
 def _announce(message: dict[str, Any]) -> None:
@@ -51,12 +56,34 @@ def _announce(message: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def _leave_with_parent() -> None:
-    """End of file on standard input means that nobody holds its other end any more."""
-    # Not through sys.stdin: its lock would be held while the interpreter shuts down.
-    while os.read(0, 4096):
-        pass
-    os._exit(0)
+class Orders:
+    """What the parent says on standard input, until nobody holds its other end any more."""
+
+    def __init__(self) -> None:
+        self._door: FaultDoor | None = None
+
+    def go_to(self, door: FaultDoor) -> None:
+        """Let orders be carried out from now on."""
+        self._door = door
+
+    def take(self) -> None:
+        """Carry out orders; at end of file the process ends."""
+        # Not through sys.stdin: its lock would be held while the interpreter shuts down.
+        said = b""
+        while data := os.read(0, 65_536):
+            *lines, said = (said + data).split(b"\n")
+            for line in lines:
+                _announce(self._carry_out(line))
+        os._exit(0)
+
+    def _carry_out(self, line: bytes) -> dict[str, Any]:
+        if self._door is None:
+            return {"failed": "the order came too early"}
+        try:
+            self._door.switch(json.loads(line))
+        except Exception as error:  # noqa: BLE001  told to the parent, who waits
+            return {"failed": f"{type(error).__name__}: {error}"}
+        return {"done": True}
 
 
 def _load(settings: CloudSettings, *, stock: bool) -> Application:

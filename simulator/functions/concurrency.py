@@ -4,6 +4,8 @@
   used or not; 0 blocks it. All others share what is left (F19).
 - Over either limit the call is refused with 429 and a reason that says which one it was (F16).
 
+- While faults say so, calls are refused as if others had taken all places (`function_throttle`).
+
 In flight is what has been accepted and not been answered, waiting for an environment or running.
 """
 
@@ -13,6 +15,7 @@ from collections import Counter
 from collections.abc import Mapping
 from http import HTTPStatus
 
+from simulator.active_faults import ActiveFault
 from simulator.errors import InputError
 from simulator.invocation import InvokeRefusedError
 
@@ -35,9 +38,13 @@ class Concurrency:
         self._unreserved = account - total
         self._unreserved_in_flight = 0
         self._in_flight: Counter[str] = Counter()
+        self.faults: tuple[ActiveFault, ...] | None = None
+        """Of the kind `function_throttle`; None while there are none."""
 
     def begin(self, function: str) -> None:
         """One more invocation of `function`. Raises `InvokeRefusedError` (429) when there is no place for it."""
+        if self.faults is not None and any(fault.hits(function) for fault in self.faults):
+            raise _refusal(ACCOUNT_EXCEEDED)
         reserved = self._reserved.get(function)
         if reserved is not None:
             if self._in_flight[function] >= reserved:

@@ -144,6 +144,14 @@ class Dispatcher:
             del self._waiting[invocation]
         return [*(FailAtStart(invocation) for invocation in condemned), *self._plan()]
 
+    def retire_idle(self) -> list[str]:
+        """Forget every environment that has started and runs nothing; whoever asked ends them."""
+        at_work = (EnvironmentState.STARTING, EnvironmentState.BUSY)
+        idle = [environment for environment, state in self._states.items() if state not in at_work]
+        for environment in idle:
+            self._forget(environment)
+        return idle
+
     # -- what is -----------------------------------------------------------------------------------------------------
 
     def state(self, environment: str) -> EnvironmentState:

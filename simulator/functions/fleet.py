@@ -10,12 +10,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from simulator.active_faults import ActiveFault
 from simulator.clock import Clock
 from simulator.functions import faults
 from simulator.functions.call import Call
 from simulator.functions.concurrency import Concurrency
 from simulator.functions.dispatch import Action, Dispatcher, FailAtStart, Freeze, Give, Start, Thaw
 from simulator.functions.execution_environment import ExecutionEnvironment, Settings
+from simulator.functions.fault_rules import Mishap, invocation_mishap
 from simulator.functions.life import EnvironmentState
 from simulator.functions.log_frames import LogTail, Report, end_lines, iso_time, start_line, timeout_line
 from simulator.functions.log_text import failure_entry, load_failure_sentence
@@ -67,7 +69,9 @@ class _Invocation:
     given_s: float = 0.0
     init_ms: float | None = None
     """How long that one took to start, when this is its first."""
+    mishap: Mishap | None = None
     timer: asyncio.TimerHandle | None = None
+    strike_timer: asyncio.TimerHandle | None = None
 
 
 @dataclass(slots=True)
@@ -127,6 +131,8 @@ class Fleet:
         self._tasks: set[asyncio.Task[None]] = set()
         self._counters = Counters()
         self._stopping = False
+        self.faults: tuple[ActiveFault, ...] | None = None
+        """Those that may befall invocations; None while there are none."""
 
     async def invoke(self, call: Call) -> InvocationResult:
         """Run the handler once; see `Invoke`."""
@@ -137,8 +143,13 @@ class Fleet:
         except InvokeRefusedError:
             self._counters.throttled += 1
             raise
+        mishap = None if self.faults is None else invocation_mishap(self.faults, self._function.name)
+        if mishap is not None and mishap.cold:
+            self._retire_idle()
         request_id = call.request_id
-        invocation = _Invocation(call, asyncio.get_running_loop().create_future(), LogTail() if call.with_log else None)
+        invocation = _Invocation(
+            call, asyncio.get_running_loop().create_future(), LogTail() if call.with_log else None, mishap=mishap
+        )
         self._invocations[request_id] = invocation
         self._counters.invocations += 1
         self._perform(self._dispatcher.submit(request_id, self._clock.monotonic_s()))
@@ -241,6 +252,26 @@ class Fleet:
         invocation.timer = asyncio.get_running_loop().call_later(
             self._function.timeout_s, self._on_timeout, name, request_id
         )
+        mishap = invocation.mishap
+        if mishap is not None and mishap.strikes_after_s is not None:
+            invocation.strike_timer = asyncio.get_running_loop().call_later(
+                mishap.strikes_after_s, self._strike, name, request_id, mishap.kills
+            )
+
+    def _strike(self, name: str, request_id: str, kills: bool) -> None:
+        """A fault: the environment dies, or stops getting on until the function's time is up."""
+        if self._dispatcher.running(name) != request_id:
+            return
+        environment = self._environments[name].environment
+        if kills:
+            environment.kill()
+        else:
+            environment.freeze()
+
+    def _retire_idle(self) -> None:
+        """A fault: the next invocation finds no warm environment."""
+        for name in self._dispatcher.retire_idle():
+            self._discard(name)
 
     def _fail_at_start(self, invocation: _Invocation) -> None:
         error = self._start_error(invocation.call.request_id)
@@ -435,8 +466,9 @@ class Fleet:
     def _leave(self, invocation: _Invocation) -> None:
         del self._invocations[invocation.call.request_id]
         self._concurrency.end(self._function.name)
-        if invocation.timer is not None:
-            invocation.timer.cancel()
+        for timer in (invocation.timer, invocation.strike_timer):
+            if timer is not None:
+                timer.cancel()
 
     def _spawn(self, work: Any, name: str) -> None:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work, name=name)

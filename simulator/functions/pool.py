@@ -44,6 +44,7 @@ from simulator.functions.concurrency import Concurrency
 from simulator.functions.environment_variables import harmless_aws, machine_variables, refuse_reserved
 from simulator.functions.event_queue import EventQueue, SendToQueue
 from simulator.functions.execution_environment import Settings
+from simulator.functions.fault_room import FunctionFaults
 from simulator.functions.fleet import Fleet, OnLog, stopping_refusal
 from simulator.functions.guardian import Guardian
 from simulator.functions.handler_output import HandlerOutput
@@ -111,6 +112,7 @@ class FunctionPool:
         self._guardian: Guardian | None = None
         self._runners: dict[str, Fleet | InProcessFunction] = {}
         self._last_stats: dict[str, dict[str, Any]] = {}
+        self.faults = FunctionFaults()
 
     async def start(self) -> None:
         """Make ready; environments start with the first events.
@@ -185,6 +187,8 @@ class FunctionPool:
                     clock=self._clock,
                     on_log=self._on_log,
                 )
+        fleets = [runner for runner in self._runners.values() if isinstance(runner, Fleet)]
+        self.faults.started(concurrency, fleets, can_freeze=self._guardian is not None)
 
     async def stop(self) -> None:
         """Refuse what waits and runs, end every process, close every listener. Harmless when not running."""

@@ -90,6 +90,10 @@ class Channel:
         self._writing_paused = False
         self._take_events()
 
+    def stop_reading(self) -> None:
+        """Hear nothing more from the peer, not even that it has gone."""
+        self._transport.pause_reading()
+
     # -- out -------------------------------------------------------------------------------------------------------
 
     def send(self, payload: bytes, *, binary: bool = False) -> None:

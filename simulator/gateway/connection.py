@@ -13,6 +13,8 @@ from simulator.gateway import control, management
 from simulator.gateway.channel import Channel
 from simulator.gateway.compression import Deflate, negotiate
 from simulator.gateway.core import ABNORMAL, GOING_AWAY, Handshake, WebSocketCore
+from simulator.gateway.fault_room import go_wrong
+from simulator.gateway.fault_rules import callback_mishap
 from simulator.gateway.frame_stream import FrameStream
 from simulator.gateway.hosts import is_ours
 from simulator.gateway.http_answers import HttpAnswer, not_found
@@ -67,7 +69,7 @@ class GatewayConnection(HttpConnection):
         if request.upgrade:
             self._on_upgrade(request, path, query)
         elif path.startswith(control.PREFIX):
-            self._answer(control.answer(endpoint, request, path))
+            self._on_control(request, path)
         elif websocket is not None and management.is_management_path(path):
             self._on_callback(websocket, request, path)
         elif websocket is not None and _lacks_upgrade(websocket.stage, endpoint.http, request.method, path):
@@ -155,6 +157,11 @@ class GatewayConnection(HttpConnection):
             early, self._early = bytes(self._early), None
             self.channel.receive(early)
 
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where it was accepted."""
+        return self._endpoint
+
     # -- what the channel tells ------------------------------------------------------------------------------------
 
     def on_text(self, text: str) -> None:
@@ -217,12 +224,20 @@ class GatewayConnection(HttpConnection):
 
     def _on_callback(self, core: WebSocketCore, request: HttpRequest, path: str) -> None:
         endpoint = self._endpoint
+        if endpoint.faults is not None and request.method == "POST":
+            mishap = callback_mishap(endpoint.faults)
+            if mishap is not None:
+                endpoint.spawn(go_wrong(self, core, request, path, mishap))
+                return
         now = endpoint.now()
-        answer = self._callback_answer(core, request, path, now)
+        answer = self.callback_answer(core, request, path, now, method=request.method)
         endpoint.perform(answer.actions)
         self.respond(answer.status, answer.headers, answer.body)
 
-    def _callback_answer(self, core: WebSocketCore, request: HttpRequest, path: str, now: Moment) -> management.Answer:
+    def callback_answer(
+        self, core: WebSocketCore, request: HttpRequest, path: str, now: Moment, *, method: str
+    ) -> management.Answer:
+        """The answer that a callback deserves; what it makes happen is in it, and still to be performed."""
         endpoint, ids = self._endpoint, self._endpoint.ids
         connection_id = management.connection_in_path(path, core.stage)
         if connection_id is None:
@@ -242,12 +257,21 @@ class GatewayConnection(HttpConnection):
         return management.answer(
             core,
             ids,
-            request.method,
+            method,
             connection_id,
             request.body,
             now=now,
             backlogged=channel is not None and channel.is_backlogged,
         )
+
+    def _on_control(self, request: HttpRequest, path: str) -> None:
+        if path.startswith(control.FAULTS_PATH):
+            self._endpoint.spawn(self._on_faults(request, path))
+        else:
+            self._answer(control.answer(self._endpoint, request, path))
+
+    async def _on_faults(self, request: HttpRequest, path: str) -> None:
+        self._answer(await control.answer_about_faults(self._endpoint, request, path))
 
     def _on_http(self, http: HttpApiRules, request: HttpRequest) -> None:
         endpoint = self._endpoint

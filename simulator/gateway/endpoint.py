@@ -29,6 +29,9 @@ from simulator.http11 import HttpRequest, OpenConnections
 from simulator.invocation import InvocationResult, Invoke, InvokeRefusedError
 
 if TYPE_CHECKING:
+    from simulator.active_faults import ActiveFault
+    from simulator.fault_board import FaultBoard
+    from simulator.gateway.fault_room import SilentChannel
     from simulator.gateway.signatures import Signatures
 
 _LOG = logging.getLogger("simulator.gateway")
@@ -51,6 +54,7 @@ class Endpoint:
         account: AccountThrottle,
         signatures: Signatures | None,
         stats: Callable[[], Mapping[str, Any]],
+        fault_board: FaultBoard | None = None,
     ) -> None:
         self.websocket = websocket
         self.http = http
@@ -61,9 +65,13 @@ class Endpoint:
         """Set where callbacks must be signed."""
         self.allowed_hosts = frozenset(name.strip().lower() for name in settings.allowed_hosts.split(","))
         self.stats = stats
+        self.fault_board = fault_board
+        """Where faults are switched; None where there is no such thing."""
+        self.faults: tuple[ActiveFault, ...] | None = None
+        """Those that may hit callbacks; None while there are none, which is all that it costs then."""
         self._clock = clock
         self._listener: Listener | None = None
-        self.channels: dict[str, Channel] = {}
+        self.channels: dict[str, Channel | SilentChannel] = {}
         """Open WebSocket connections."""
         self.pending: dict[str, GatewayConnection] = {}
         """Upgrade requests that wait for `$connect`."""

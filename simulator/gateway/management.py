@@ -107,6 +107,16 @@ def throttled(ids: IdFactory, now_ms: int) -> Answer:
     return _refusal(_headers(ids, now_ms), 429, "LimitExceededException", "Too Many Requests")
 
 
+def gone(ids: IdFactory, now_ms: int) -> Answer:
+    """The answer for a connection that is no more (C08)."""
+    return _refusal(_headers(ids, now_ms), 410, "GoneException", None)
+
+
+def failed(ids: IdFactory, now_ms: int, status: int) -> Answer:
+    """The answer when it is AWS that fails."""
+    return _refusal(_headers(ids, now_ms), status, "InternalServerException", "Internal server error")
+
+
 def badly_signed(ids: IdFactory, now_ms: int, error_type: str, message: str) -> Answer:
     """The answer to a signature that is missing or wrong (C03, C11)."""
     return _refusal(_headers(ids, now_ms), 403, error_type, message)

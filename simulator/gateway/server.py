@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from simulator.clock import Clock
 from simulator.gateway.core import WebSocketCore
 from simulator.gateway.endpoint import Endpoint
+from simulator.gateway.fault_room import GatewayFaults
 from simulator.gateway.http_api import HttpApiRules
 from simulator.gateway.ids import IdFactory
 from simulator.gateway.listener import bind
@@ -29,6 +30,7 @@ from simulator.invocation import Invoke
 from simulator.stack.model import HttpApi, Stack, WebSocketApi
 
 if TYPE_CHECKING:
+    from simulator.fault_board import FaultBoard
     from simulator.gateway.signatures import Signatures
 
 _LOG = logging.getLogger("simulator.gateway")
@@ -60,6 +62,7 @@ class Gateway:
         settings: GatewaySettings | None = None,
         credentials: Mapping[str, str] | None = None,
         stats: Callable[[], Mapping[str, Any]] = dict,
+        fault_board: FaultBoard | None = None,
     ) -> None:
         """`credentials` are the access keys that may sign callbacks, with their secrets (C03)."""
         self._settings = settings or GatewaySettings()
@@ -72,8 +75,10 @@ class Gateway:
         self._host = host
         self._port = port
         self._stats = stats
+        self._fault_board = fault_board
         self._authority: ThrowawayAuthority | None = None
         self._endpoints: list[Endpoint] = []
+        self.faults = GatewayFaults(self._endpoints)
         self.addresses: dict[str, Address] = {}
         """API id to where it listens; filled by `start`."""
 
@@ -103,6 +108,7 @@ class Gateway:
                 account=self._account,
                 signatures=self._signatures(),
                 stats=self._stats,
+                fault_board=self._fault_board,
             )
             endpoint.listen(listening, self._authority.server_context)
             self._endpoints.append(endpoint)

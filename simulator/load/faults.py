@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from simulator.load.fault_kinds import FAULT_KINDS, Attribute, FaultKind
+from simulator.fault_kinds import FAULT_KINDS, Attribute, FaultKind
 from simulator.load.strict_table import StrictTable
 
 LONGEST_S = 86_400.0
@@ -56,6 +56,8 @@ def _read_fault(table: StrictTable) -> Fault:
     duration_s = table.number("duration_s", None, 0.001, LONGEST_S)
     if duration_s is not None and not kind.timed:
         raise table.refusal("duration_s", f"has no use with {kind.name}, which is over in a moment; leave it out")
+    if "probability" in table and not kind.each:
+        raise table.refusal("probability", f"has no use with {kind.name}, which leaves nothing to chance; leave it out")
     attributes = table.table("attributes")
     fault = Fault(
         kind=kind,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from simulator.fault_kinds import FAULT_KINDS, Attribute
 from simulator.load.audience import Group
-from simulator.load.fault_kinds import FAULT_KINDS, Attribute
 from simulator.load.language import object_schema, properties_of
 from simulator.load.metrics import METRICS
 from simulator.load.phases import Phase

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 
+from simulator.fault_kinds import FAULT_KINDS
 from simulator.load.audience import Group
 from simulator.load.expectations import DEFAULTS
-from simulator.load.fault_kinds import FAULT_KINDS
 from simulator.load.language import documented
 from simulator.load.metrics import METRICS, Metric
 from simulator.load.phases import Phase

@@ -127,6 +127,7 @@ class EventSourcePoller:
             chance=self._chance,
         )
         self._receiver: asyncio.Task[None] | None = None
+        self._paused = False
         self._batches: set[asyncio.Task[None]] = set()
         self._others: set[asyncio.Task[None]] = set()
         """Deletions of messages that were filtered out."""
@@ -138,19 +139,14 @@ class EventSourcePoller:
         if not self._trigger.enabled:
             log.info("Trigger %s is disabled; messages wait on %s.", self._trigger.logical_id, self._queue.name)
             return
-        if self._receiver is not None:
+        if self._receiver is not None or self._paused:
             return
         self._receiver = asyncio.get_running_loop().create_task(self._run(), name=f"poller {self._queue.name}")
         self._receiver.add_done_callback(self._receiver_done)
 
     async def stop(self, *, drain_s: float = 1.0) -> None:
         """Stop polling at once; batches in flight get `drain_s` to end, then their messages are left to the queue."""
-        if self._receiver is None:
-            return
-        receiver, self._receiver = self._receiver, None
-        receiver.cancel()
-        await asyncio.wait({receiver})
-        await self._give_back_gathered()
+        await self._stop_receiving()
         if running := self._batches | self._others:
             await asyncio.wait(running, timeout=drain_s)
         unfinished = list(self._batches | self._others)
@@ -158,9 +154,37 @@ class EventSourcePoller:
             task.cancel()
         await asyncio.gather(*unfinished, return_exceptions=True)
 
+    async def pause(self) -> None:
+        """Receive nothing until `resume` (Q25); batches in flight go on, what was gathered for another goes back."""
+        self._paused = True
+        await self._stop_receiving()
+
+    def resume(self) -> None:
+        """Receive again."""
+        self._paused = False
+        self.start()
+
+    @property
+    def disorder(self) -> Disorder:
+        """What this trigger delivers twice or late."""
+        return self._disorder
+
+    @property
+    def queue_name(self) -> str:
+        """The queue it polls."""
+        return self._queue.name
+
     def stats(self) -> dict[str, int]:
         """See `PollerStats`."""
         return asdict(self._stats)
+
+    async def _stop_receiving(self) -> None:
+        if self._receiver is None:
+            return
+        receiver, self._receiver = self._receiver, None
+        receiver.cancel()
+        await asyncio.wait({receiver})
+        await self._give_back_gathered()
 
     # -- receiving ---------------------------------------------------------------------------------------------------
 

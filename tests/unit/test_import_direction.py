@@ -13,6 +13,7 @@ TRACKER = Path(tracker.__file__).parent
 SIMULATOR = Path(simulator.__file__).parent
 
 LEAVES = {"errors", "clock", "invocation", "http11", "endpoints", "loopback", "resources", "setting"}
+LEAVES |= {"fault_kinds", "active_faults", "fault_board"}
 """Single modules that any room may use; they import no room."""
 
 MAY_IMPORT = {

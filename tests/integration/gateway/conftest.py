@@ -17,6 +17,7 @@ from botocore.config import Config
 from websockets.asyncio.client import connect
 
 from simulator.clock import SystemClock
+from simulator.fault_board import FaultBoard
 from simulator.gateway.server import Gateway
 from simulator.gateway.settings import GatewaySettings
 from simulator.invocation import InvocationResult
@@ -277,6 +278,7 @@ async def serve(make_stack, boto3_session) -> AsyncIterator[Callable[..., Any]]:
             functions = FakeLambda()
             settings = GatewaySettings(**more.pop("settings", {}))
             stack = more.pop("stack", None) or make_stack(routes, **more)
+            board = FaultBoard()
             gateway = Gateway(
                 stack,
                 functions,
@@ -284,8 +286,11 @@ async def serve(make_stack, boto3_session) -> AsyncIterator[Callable[..., Any]]:
                 rng=random.Random(1),
                 settings=settings,
                 credentials={"dummy": "dummy"},
+                fault_board=board,
             )
+            board.add(gateway.faults)
             at_end.push_async_callback(gateway.stop)
+            at_end.push_async_callback(board.end_all)
             await gateway.start()
             return Served(
                 gateway, functions, await at_end.enter_async_context(contextlib.AsyncExitStack()), boto3_session

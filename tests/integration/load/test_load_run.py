@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from simulator.errors import EnvironmentFailure, InputError
+from simulator.fault_kinds import FAULT_KINDS
 from simulator.load import Scenario, Verdict, find_scenario, prepare, read_scenario, run_scenario
 from simulator.load.audience import Group
 from simulator.load.expectations import understand, with_defaults
-from simulator.load.fault_kinds import FAULT_KINDS
 from simulator.load.faults import Fault
 from simulator.load.phases import Phase
 from simulator.load.progress import Snapshot

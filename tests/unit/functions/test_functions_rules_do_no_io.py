@@ -13,6 +13,7 @@ RULES = [
     "concurrency",
     "dispatch",
     "event_rules",
+    "fault_rules",
     "faults",
     "invoke_wire",
     "life",

@@ -16,6 +16,7 @@ RULES = [
     "core",
     "cors",
     "deadlines",
+    "fault_rules",
     "frame_stream",
     "frames",
     "hosts",
@@ -64,5 +65,5 @@ def test_rules_never_ask_what_time_it_is(name):
 
 
 def test_every_module_of_the_room_is_either_a_rule_or_the_shell():
-    shell = {"__init__", "channel", "connection", "control", "endpoint", "listener", "server", "tls"}
+    shell = {"__init__", "channel", "connection", "control", "endpoint", "fault_room", "listener", "server", "tls"}
     assert {file.stem for file in ROOM.glob("*.py")} == {*RULES, *shell}

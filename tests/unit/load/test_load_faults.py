@@ -8,7 +8,7 @@ import pytest
 
 from simulator.clock import SystemClock
 from simulator.errors import EnvironmentFailure, InputError
-from simulator.load.fault_kinds import FAULT_KINDS, Attribute, FaultKind
+from simulator.fault_kinds import FAULT_KINDS, Attribute, FaultKind
 from simulator.load.fault_play import FaultPlay
 from simulator.load.faults import Fault, read_faults
 from simulator.load.strict_table import read_toml
@@ -19,6 +19,7 @@ DELAYED = FaultKind(
     piece="sqs",
     target="a queue",
     help="messages come late",
+    each="message",
     attributes=(
         Attribute("delay_ms", "milliseconds", 250.0, "how late", low=1, high=60_000),
         Attribute("copies", "messages", 2, "how many", low=1, high=5),
@@ -66,6 +67,7 @@ def test_a_fault_is_read_with_every_attribute_filled_in(tmp_path: Path) -> None:
         ('kind = "delay"', 'faults[1].kind must be one of "delayed", "sudden", not "delay" (did you mean delayed?).'),
         ('kind = "sudden"\ntarget = "x"', "faults[1].target has no use with sudden, which cannot be narrowed"),
         ('kind = "sudden"\nduration_s = 1', "faults[1].duration_s has no use with sudden, which is over in a moment"),
+        ('kind = "sudden"\nprobability = 0.5', "faults[1].probability has no use with sudden, which leaves nothing to"),
         ('kind = "delayed"\nstart = 1', "unknown key faults[1].start (did you mean start_s?)."),
         ('kind = "delayed"\nprobability = 30', "faults[1].probability must be between 0 and 1, not 30."),
         (

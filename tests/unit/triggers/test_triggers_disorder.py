@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simulator.active_faults import ActiveFault
 from simulator.stack.model import Queue
 from simulator.triggers.batching import Received
 from simulator.triggers.disorder import Disorder
@@ -100,4 +101,35 @@ def test_Q09_a_message_comes_again_at_most_once(
 def test_fifo_queues_are_not_disturbed() -> None:
     kept = disorder(fifo=True, duplicate_share=1, shuffle_share=1)
     assert kept.arrange(received(1, 2)) == received(1, 2)
+    assert kept.again([message(1)], ["h1"]) == ()
+
+
+def fault(kind: str, probability: float = 1.0, target: str | None = None) -> ActiveFault:
+    return ActiveFault(kind, random.Random(3), target, probability)
+
+
+def test_Q08_a_fault_holds_messages_back_while_it_is_on() -> None:
+    late = disorder()
+    late.set_faults((), [fault("sqs_reorder")])
+    assert late.arrange(received(1)) == []
+    late.set_faults((), ())
+    assert late.holding
+    assert late.arrange(received(2)) == [*received(2), *received(1)]
+    assert late.arrange(received(3)) == received(3)
+
+
+def test_Q09_a_fault_delivers_its_share_twice_while_it_is_on() -> None:
+    twice = disorder()
+    messages = [message(number) for number in range(1_000)]
+    done = [each["ReceiptHandle"] for each in messages]
+    twice.set_faults([fault("sqs_duplicate", 0.2, "q"), fault("sqs_duplicate", target="another queue")], ())
+    assert 150 < len(twice.again(messages, done)) < 250
+    twice.set_faults((), ())
+    assert twice.again(messages, done) == ()
+
+
+def test_faults_leave_fifo_queues_alone() -> None:
+    kept = disorder(fifo=True)
+    kept.set_faults([fault("sqs_duplicate")], [fault("sqs_reorder")])
+    assert kept.arrange(received(1)) == received(1)
     assert kept.again([message(1)], ["h1"]) == ()

@@ -7,6 +7,7 @@ import socket
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 calls = 0
@@ -96,6 +97,11 @@ def leaves_work(event, context):
             os._exit(0)
         os.read(connected, 1)
     return os.getpid()
+
+
+def takes_a_moment(event, context):
+    time.sleep(0.5)
+    return {"pid": os.getpid()}
 
 
 def fail(event, context):
