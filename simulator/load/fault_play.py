@@ -82,7 +82,11 @@ class FaultPlay:
         """End every fault that is on, and play no more."""
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for record, outcome in zip(
+            self.records, await asyncio.gather(*self._tasks, return_exceptions=True), strict=False
+        ):
+            if isinstance(outcome, Exception):
+                record.trouble = f"The fault {record.fault.kind.name} broke ({outcome!r}); please report this."
 
     async def _play(self, number: int, record: FaultRecord, start_s: float) -> None:
         fault = record.fault

@@ -27,7 +27,9 @@ from simulator.load.prepare import Prepared
 from simulator.load.progress import Snapshot
 from simulator.load.publishing import Publishing
 from simulator.load.raw_results import ResultsWriter
+from simulator.load.rows_and_messages import ContentLever
 from simulator.load.series import Seen, Series
+from simulator.load.stack_lever import StackLever
 from simulator.load.stack_view import QueueSettings, StackUnreachable, StackView, Stats, Target
 from simulator.load.swarm import Swarm
 from simulator.load.verdict import (
@@ -90,9 +92,9 @@ async def run_scenario(
 ) -> Verdict:
     """Play a scenario on a running stack and return the verdict.
 
-    `levers` bring about the faults that act inside the stack; those of the viewers are the swarm's own. `results`, when
-    given, gets everything that a report may want. `stop` ends the run early; the verdict then is partial, as it is when
-    the stack stops answering.
+    `levers` bring about faults besides those that the run can bring about itself: on viewers, by what it puts into the
+    stack, and inside a local stack. `results`, when given, gets everything that a report may want. `stop` ends the run
+    early; the verdict then is partial, as it is when the stack stops answering.
 
     Raises InputError when the stack cannot be loaded at all (no WebSocket API, no vendors table, not one queue) and
     EnvironmentFailure when it cannot be reached at the start or the descriptors run out.
@@ -207,7 +209,9 @@ class _Run:
             grace_s=settings.leave_grace_s,
         )
         self._swarm = Swarm(self._websocket_url, audience, self._clock, self._ledger, seed=self._scenario.seed)
-        levers = [*self._levers, ViewerLever(self._swarm)]
+        levers = [*self._levers, ViewerLever(self._swarm), ContentLever(self._view, self._clock)]
+        if self._view.is_local:
+            levers.append(StackLever(self._websocket_url))
         self._faults = FaultPlay(self._scenario.faults, levers, self._clock, self._scenario.seed)
 
     # -- the acts --------------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ STATS_PATH = "/.tracker-sim/stats"
 _TIMEOUT_S = 10.0
 _ANSWER_LIMIT_BYTES = 4 * 1024 * 1024
 _VENDORS_KEY = "twitterId"
+_CONNECTIONS_KEY = "connectionId"
 
 
 class Target(Protocol):
@@ -141,14 +142,15 @@ class StackView:
 
     def vendors_table(self) -> str:
         """The table whose key is `twitterId`. Raises InputError when the stack has none."""
-        for table in self._target.tables:
-            keys = self._describe(table)["KeySchema"]
-            if any(key["AttributeName"] == _VENDORS_KEY and key["KeyType"] == "HASH" for key in keys):
-                return table
-        raise InputError(
-            f"The stack has no table with the hash key {_VENDORS_KEY} for the vendors "
-            f"(tables: {', '.join(self._target.tables) or 'none'}); give a template that has one."
-        )
+        return self._table_with(_VENDORS_KEY, "the vendors")
+
+    def vendor_queue_url(self) -> str:
+        """Where updates go; see `vendor_queue`."""
+        return self.vendor_queue().url
+
+    def connections_table(self) -> str:
+        """The table whose key is `connectionId`. Raises InputError when the stack has none."""
+        return self._table_with(_CONNECTIONS_KEY, "the connections")
 
     def messages(self, url: str) -> tuple[int, int]:
         """How many messages a queue holds: to be received now or after a delay, and in flight."""
@@ -215,6 +217,16 @@ class StackView:
         except (BotoCoreError, ClientError) as error:
             raise StackUnreachable(f"The queue {url} does not answer ({error}).") from error
         return dict(answer["Attributes"])
+
+    def _table_with(self, hash_key: str, what_for: str) -> str:
+        for table in self._target.tables:
+            keys = self._describe(table)["KeySchema"]
+            if any(key["AttributeName"] == hash_key and key["KeyType"] == "HASH" for key in keys):
+                return table
+        raise InputError(
+            f"The stack has no table with the hash key {hash_key} for {what_for} "
+            f"(tables: {', '.join(self._target.tables) or 'none'}); give a template that has one."
+        )
 
     def _describe(self, table: str) -> dict[str, Any]:
         try:

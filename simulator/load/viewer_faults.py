@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import asyncio
+from collections.abc import Collection, Sequence
 from random import Random
 from typing import Protocol
 
@@ -26,16 +27,17 @@ class Viewers(Protocol):
 
 
 class ViewerLever:
-    """Performs `viewer_reset` and `viewer_freeze`."""
+    """Performs `viewer_reset`, `viewer_freeze` and `viewer_slow`."""
 
     def __init__(self, viewers: Viewers) -> None:
         self._viewers = viewers
-        self._frozen: dict[int, list[int]] = {}
+        self._held: dict[int, list[int]] = {}
+        self._turns: dict[int, asyncio.Task[None]] = {}
 
     @property
     def kinds(self) -> Collection[str]:
         """See `Lever.kinds`."""
-        return ("viewer_reset", "viewer_freeze")
+        return ("viewer_reset", "viewer_freeze", "viewer_slow")
 
     async def begin(self, fault: Fault, chance: Random) -> None:
         """See `Lever.begin`."""
@@ -44,11 +46,25 @@ class ViewerLever:
             for viewer in hit:
                 self._viewers.cut(viewer)
             return
+        self._held[id(fault)] = hit
+        if fault.kind.name == "viewer_slow":
+            self._turns[id(fault)] = asyncio.create_task(self._in_turns(fault, hit))
+            return
         for viewer in hit:
             self._viewers.hold(viewer)
-        self._frozen[id(fault)] = hit
 
     async def end(self, fault: Fault) -> None:
         """See `Lever.end`."""
-        for viewer in self._frozen.pop(id(fault), ()):
+        if (turns := self._turns.pop(id(fault), None)) is not None:
+            turns.cancel()
+        for viewer in self._held.pop(id(fault), ()):
             self._viewers.release(viewer)
+
+    async def _in_turns(self, fault: Fault, viewers: Sequence[int]) -> None:
+        while True:
+            for viewer in viewers:
+                self._viewers.hold(viewer)
+            await asyncio.sleep(float(fault.attributes["pause_ms"]) / 1_000)
+            for viewer in viewers:
+                self._viewers.release(viewer)
+            await asyncio.sleep(float(fault.attributes["read_ms"]) / 1_000)
