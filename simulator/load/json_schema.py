@@ -66,9 +66,16 @@ def _fault(name: str) -> dict[str, Any]:
     properties: dict[str, Any] = {
         "kind": {"const": name, "description": kind.help},
         "start_s": {"type": "number", "minimum": 0, "default": 0},
-        "probability": {"type": "number", "minimum": 0, "maximum": 1, "default": 1},
         "attributes": object_schema({each.name: _attribute(each) for each in kind.attributes}),
     }
+    if kind.each:
+        properties["probability"] = {
+            "type": "number",
+            "minimum": 0,
+            "maximum": 1,
+            "default": 1,
+            "description": f"Of each {kind.each}, how likely it is hit",
+        }
     if kind.target:
         properties["target"] = {"type": "string", "description": kind.target}
     if kind.timed:

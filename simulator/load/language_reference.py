@@ -76,7 +76,10 @@ What goes wrong, each in a table of its own:
 | `start_s` | seconds | 0 | When it begins, from the start of publishing |
 | `duration_s` | seconds | to the end of the run | How long it lasts; a kind that is over in a moment has none |
 | `probability` | 0 to 1 | 1 | Of each thing that it may hit, how likely it does |
-| `attributes` | table | the kind's | What the kind needs to know |"""
+| `attributes` | table | the kind's | What the kind needs to know |
+
+Those of a local stack are refused by name when the target is deployed. The stack is whole again when the run ends, and
+when the run is killed, at the fault's own end."""
 
 _EXPECT = f"""\
 A list of comparisons under `run`, for the whole run, or under the name of a phase. Arithmetic is allowed, and the
@@ -93,10 +96,15 @@ A figure that cannot be found out does not meet an expectation. `tracker-sim sce
 
 
 def _kinds() -> str:
-    lines = ["| kind | acts on | target | attributes (unit, default) | what happens |", "|---|---|---|---|---|"]
+    lines = [
+        "| kind | acts on | target | probability of each | attributes (unit, default) | what happens |",
+        "|---|---|---|---|---|---|",
+    ]
     for kind in FAULT_KINDS.values():
         attributes = ", ".join(f"`{each.name}` ({each.unit}, {each.default})" for each in kind.attributes) or "–"
-        lines.append(f"| `{kind.name}` | {kind.piece} | {kind.target or '–'} | {attributes} | {kind.help} |")
+        where = f"{kind.piece}{' (local stacks)' if kind.local else ''}"
+        cells = (f"`{kind.name}`", where, kind.target or "–", kind.each or "–", attributes, kind.help)
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
