@@ -18,7 +18,7 @@ from simulator.vendors.roster import made_roster
 from simulator.vendors.schedule import Schedule, problem_summary
 from simulator.vendors.schedule_file import read_schedule
 from simulator.vendors.schedule_plan import schedule_plan
-from simulator.vendors.track_files import RecordedTrack, problem_notes, read_tracks
+from simulator.vendors.track_files import RecordedTrack, read_tracks
 from simulator.vendors.track_plan import track_plan
 
 _ANY_START_MS = 1_700_000_000_000
@@ -62,9 +62,9 @@ def prepare(scenario: Scenario) -> Prepared:
     else:
         if not vendors.files:
             raise InputError(f"{scenario.file}: vendors.files is missing; name GPX, GeoJSON or NDJSON files.")
-        found = {str(file): read_tracks(file) for file in vendors.files}
-        warnings = tuple(problem_notes(found))
-        plan_from = _tracked(scenario, vendors, [track for tracks in found.values() for track in tracks])
+        found = [read_tracks(file) for file in vendors.files]
+        warnings = tuple(note for file in found for note in file.notes)
+        plan_from = _tracked(scenario, vendors, [track for file in found for track in file.tracks])
     plan = plan_from(_ANY_START_MS)
     return Prepared(
         scenario,

@@ -175,8 +175,8 @@ class TrackedVendors(Phones):
         (),
         "paths",
         "paths, from the scenario's folder",
-        "GPX (`.gpx`), GeoJSON (`.geojson`, `.json`) or NDJSON (`.ndjson`, `.jsonl`) files; every track in them "
-        "is a vendor",
+        "GPX (`.gpx`), GeoJSON (`.geojson`, `.json`) or NDJSON (`.ndjson`, `.jsonl`, `.geojsonl`) files; every track "
+        "in them is a vendor, or every route in a GPX file without tracks",
     )
     together: bool = key(
         True, "flag", "flag", "All set out at the start; false keeps the recorded times between the tracks"

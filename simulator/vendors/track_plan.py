@@ -19,11 +19,15 @@ from simulator.vendors.track import Leg, Track
 from simulator.vendors.track_files import RecordedTrack
 from simulator.vendors.vendor import Vendor, handle_of, image_url_of, vendor_id_of
 
+_SECONDS_OF_DAY = 86_400
+_LONGEST_S = 7 * _SECONDS_OF_DAY
+
 
 def track_vendors(tracks: Sequence[RecordedTrack]) -> tuple[Vendor, ...]:
     """A vendor for each track; tracks of one name are told apart by a number."""
-    names: dict[str, int] = {}
-    return tuple(_vendor(track, names) for track in tracks)
+    taken: dict[str, int] = {}
+    """By a vendor's id, the highest number that its name has been given."""
+    return tuple(_vendor(track, taken) for track in tracks)
 
 
 def track_plan(
@@ -53,6 +57,12 @@ def track_plan(
             "The tracks have one position each, and no rate says how often it is told; give phases a rate."
         )
     duration_s = pace.duration_s if pace else (length_s / speed + 0.001)
+    if duration_s > _LONGEST_S:
+        apart = "" if together else ", or let them set out together"
+        raise InputError(
+            f"The tracks last {duration_s / _SECONDS_OF_DAY:,.0f} days at speed {speed:g}, and a run may last 7: raise "
+            f"vendors.speed{apart}, and look for a clock that was wrong."
+        )
     habits = imperfections or Imperfections()
     if pace is None and ping_interval_s is not None:
         pace = steady(len(tracks) * speed / ping_interval_s, duration_s)
@@ -107,10 +117,15 @@ def _movement(track: RecordedTrack, offset_s: float) -> Track:
     return Track(iter(legs), fastest)
 
 
-def _vendor(track: RecordedTrack, names: dict[str, int]) -> Vendor:
-    number = names[track.name] = names.get(track.name, 0) + 1
-    name = track.name if number == 1 else f"{track.name} {number}"
+def _vendor(track: RecordedTrack, taken: dict[str, int]) -> Vendor:
+    own = vendor_id_of(track.name)
+    number = taken.get(own, 0) + 1
+    while vendor_id_of(_numbered(track.name, number)) in taken and number > 1:  # somebody is called so already
+        number += 1
+    name = _numbered(track.name, number)
     twitter_id = vendor_id_of(name)
+    taken[own] = number
+    taken.setdefault(twitter_id, 1)
     centre = track.points[0][1]
     return Vendor(
         twitter_id=twitter_id,
@@ -121,6 +136,10 @@ def _vendor(track: RecordedTrack, names: dict[str, int]) -> Vendor:
         home=Area(centre, max(distance_m(centre, point) for _, point in track.points)),
         place=_place(name),
     )
+
+
+def _numbered(name: str, number: int) -> str:
+    return name if number == 1 else f"{name} {number}"
 
 
 @functools.cache
