@@ -20,12 +20,13 @@ import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from simulator import __version__
 from simulator.cli_scenarios import scenarios
@@ -266,6 +267,12 @@ def _describe(endpoints: Any, template: Path, seed: int) -> None:
 @click.option("--scale", type=float, help="Factor on the subscribers and their arrivals. Default: none.")
 @click.option("--rate-scale", type=float, help="Factor on the updates per second. Default: none.")
 @click.option("--short", is_flag=True, help="Play the scenario's short version, for a small machine.")
+@click.option(
+    "--target",
+    metavar="STACK|FILE",
+    help="Play on a stack that runs already: the name of a CloudFormation stack, or a file with its outputs or with "
+    "what `up --json` prints (docs/scale.md). Default: a stack of its own, here.",
+)
 @click.option("--json", "json_path", metavar="FILE|-", help="Write the whole verdict as JSON to FILE, or to stdout.")
 @click.option(
     "--results",
@@ -287,6 +294,7 @@ def run(
     scale: float | None,
     rate_scale: float | None,
     short: bool,
+    target: str | None,
     json_path: str | None,
     results_folder: Path,
     no_results: bool,
@@ -311,27 +319,35 @@ def run(
         rate_scale=rate_scale,
         short=short,
     )
+    _check_writable(json_path)
+    folder = None if no_results else results_folder
+    if target is not None:
+        if given := _given({*options, "log"} - {"region"}):
+            raise InputError(
+                f"{', '.join(given)} would change a stack that --target says is there already; leave it out."
+            )
+        region = options["region"] if _given({"region"}) else None
+        verdict = run_loop(_play(chosen, lambda progress: _stack_there(target, chosen, region, progress), folder))
+        _report(verdict, json_path)
+        return 0 if verdict.passed else 1
     options["changes"] = (*(f"{name}={value}" for name, value in chosen.stack.settings.items()), *options["changes"])
     StackSettings.from_pairs(options["changes"])
-    _check_writable(json_path)
     parameters = {**chosen.stack.parameters, **_parameters(options.pop("parameters"))}
     template = _template(options.pop("template") or chosen.stack.template)
+    arguments = _up_arguments(template, parameters, chosen.seed, options)
     with _log_file(log, chosen.name) as log_file:
-        verdict = run_loop(
-            _play(
-                chosen,
-                _up_arguments(template, parameters, chosen.seed, options),
-                log_file,
-                None if no_results else results_folder,
-            )
-        )
+        verdict = run_loop(_play(chosen, lambda progress: _stack_here(arguments, log_file, progress), folder))
         _report(verdict, json_path)
     click.echo(f"log of the stack: {log_file}", err=True)
     return 0 if verdict.passed else 1
 
 
-async def _play(scenario: Any, arguments: list[str], log: Path, results_folder: Path | None = None) -> Any:
-    from simulator.child import StackProcess  # noqa: PLC0415
+async def _play(
+    scenario: Any,
+    stack: Callable[[Any], contextlib.AbstractAsyncContextManager[Any]],
+    results_folder: Path | None = None,
+) -> Any:
+    """Play a scenario on the stack that `stack` gives the addresses of; it is given the display of the progress."""
     from simulator.load import Progress, prepare, run_scenario  # noqa: PLC0415
 
     stop = asyncio.Event()
@@ -341,11 +357,44 @@ async def _play(scenario: Any, arguments: list[str], log: Path, results_folder: 
         _results_of(scenario, results_folder) as results,
         Progress(scenario) as progress,
     ):
-        progress.say("starting the stack")
         async with contextlib.AsyncExitStack() as leaving:
-            process = StackProcess(arguments, log=log, on_problem=progress.problem)
-            stack = await _unless_stopped(stop, leaving.enter_async_context(process))
-            return await run_scenario(prepared, stack.endpoints, progress=progress, stop=stop, results=results)
+            endpoints = await _unless_stopped(stop, leaving.enter_async_context(stack(progress)))
+            return await run_scenario(prepared, endpoints, progress=progress, stop=stop, results=results)
+
+
+@contextlib.asynccontextmanager
+async def _stack_here(arguments: list[str], log: Path, progress: Any) -> AsyncIterator[Any]:
+    """A stack of the run's own, in a child process."""
+    from simulator.child import StackProcess  # noqa: PLC0415
+
+    progress.say("starting the stack")
+    async with StackProcess(arguments, log=log, on_problem=progress.problem) as process:
+        yield process.endpoints
+
+
+@contextlib.asynccontextmanager
+async def _stack_there(target: str, scenario: Any, region: str | None, progress: Any) -> AsyncIterator[Any]:
+    """A stack that runs already; what of the scenario is meant for a stack of its own has no effect on it."""
+    from simulator.deployed import find_stack  # noqa: PLC0415
+    from simulator.load.aws_environment import is_local  # noqa: PLC0415
+    from simulator.load.faults import refuse_local  # noqa: PLC0415
+
+    found = await asyncio.to_thread(find_stack, target, region)
+    if not is_local(found.aws_endpoint_url):
+        refuse_local(scenario.faults, f"--target {target}")
+    if scenario.stack.template or scenario.stack.parameters or scenario.stack.settings:
+        progress.note("What [stack] says of the template, its parameters and settings has no effect on --target.")
+    yield found
+
+
+def _given(names: Iterable[str]) -> list[str]:
+    """The options of this command, of those names, that were given and not left at their defaults."""
+    context = click.get_current_context()
+    return [
+        option.opts[-1]
+        for option in context.command.params
+        if option.name in names and context.get_parameter_source(option.name or "") is not ParameterSource.DEFAULT
+    ]
 
 
 @contextlib.contextmanager

@@ -17,16 +17,18 @@ LOCAL_CREDENTIALS = {"aws_access_key_id": "local", "aws_secret_access_key": "loc
 """A local stack takes any credentials, and the user may have none; the user's own never go to it."""
 
 
-def is_local(aws_endpoint_url: str) -> bool:
-    """True for anything that is not AWS itself."""
-    return not (urlsplit(aws_endpoint_url).hostname or "").endswith((".amazonaws.com", ".amazonaws.com.cn"))
+def is_local(aws_endpoint_url: str | None) -> bool:
+    """True for anything that is not AWS itself; None is wherever the user's AWS settings point."""
+    return aws_endpoint_url is not None and not (urlsplit(aws_endpoint_url).hostname or "").endswith(
+        (".amazonaws.com", ".amazonaws.com.cn")
+    )
 
 
 @contextlib.contextmanager
-def aws_environment(aws_endpoint_url: str, region: str) -> Iterator[None]:
+def aws_environment(aws_endpoint_url: str | None, region: str) -> Iterator[None]:
     """Point `tracker.aws` at one stack; the environment is as before when the block ends."""
     before = dict(os.environ)
-    if is_local(aws_endpoint_url):
+    if aws_endpoint_url is not None and is_local(aws_endpoint_url):
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             del os.environ[name]
         os.environ.update({name.upper(): value for name, value in LOCAL_CREDENTIALS.items()})

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from simulator.errors import InputError
 from simulator.fault_kinds import FAULT_KINDS, Attribute, FaultKind
 from simulator.load.strict_table import StrictTable
 
@@ -44,6 +45,17 @@ class Fault:
 def read_faults(tables: list[StrictTable]) -> tuple[Fault, ...]:
     """Read the `[[faults]]` of a scenario; raises InputError naming file, key and remedy."""
     return tuple(_read_fault(table) for table in tables)
+
+
+def refuse_local(faults: Sequence[Fault], where: str) -> None:
+    """Raise InputError, naming them, when some of these faults act inside a local stack; `where` is another one."""
+    names = list(dict.fromkeys(fault.kind.name for fault in faults if fault.kind.local))
+    if names:
+        what, them = ("fault", "it") if len(names) == 1 else ("faults", "them")
+        raise InputError(
+            f"{where} runs elsewhere, and the {what} {', '.join(names)} can only be brought about in a local stack; "
+            f"leave {them} out of the scenario, or --target."
+        )
 
 
 def _read_fault(table: StrictTable) -> Fault:

@@ -514,15 +514,18 @@ class _Run:
                 memory_mb=self._own_memory_mb,
             ),
             stack=processes.summary(self._usage, since=self._usage_before),
+            tells_counts=self._view.is_local,
             interruption=self._interruption,
             troubles=[*self._faults.troubles, *([] if publishing is None else publishing.troubles())],
             notes=prepared.notes,
         )
 
     async def _dead_lettered(self, baseline: _Baseline) -> int | None:
+        if baseline.queue.dead_letter_queue is None:
+            return 0
         url = baseline.queue.dead_letter_url
         if url is None:
-            return 0
+            return None
         found = await _or_none(asyncio.to_thread(self._view.messages, url))
         return None if found is None else max(0, sum(found) - baseline.dead_letters)
 

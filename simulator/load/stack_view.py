@@ -6,6 +6,7 @@ drive one that runs somewhere else.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 from collections.abc import Mapping
@@ -40,8 +41,8 @@ class Target(Protocol):
         """On the port that also tells the stats."""
 
     @property
-    def aws_endpoint_url(self) -> str:
-        """DynamoDB and SQS."""
+    def aws_endpoint_url(self) -> str | None:
+        """DynamoDB and SQS; None is wherever the user's AWS settings point."""
 
     @property
     def region(self) -> str:
@@ -137,7 +138,7 @@ class StackView:
             visibility_timeout_s=float(found[name].get("VisibilityTimeout", 30)),
             max_receive_count=None if max_receive_count is None else int(max_receive_count),
             dead_letter_queue=dead_letter,
-            dead_letter_url=None if dead_letter is None else self._target.queue_urls.get(dead_letter),
+            dead_letter_url=None if dead_letter is None else self._queue_url(dead_letter),
         )
 
     def vendors_table(self) -> str:
@@ -174,7 +175,9 @@ class StackView:
         return bodies
 
     def stats(self) -> Stats | None:
-        """The stack's own counts; None from a stack that has none to tell (404), such as one in AWS."""
+        """The stack's own counts; None from a stack that has none to tell: one in AWS, which is not even asked."""
+        if not self.is_local:
+            return None
         document = self._fetch_stats()
         if document is None:
             return None
@@ -210,6 +213,14 @@ class StackView:
         finally:
             connection.close()
         return document if isinstance(document, dict) else None
+
+    def _queue_url(self, name: str) -> str | None:
+        """Of a queue that the stack's addresses may leave out; None when we may not know it."""
+        if (known := self._target.queue_urls.get(name)) is not None:
+            return known
+        with contextlib.suppress(BotoCoreError, ClientError):
+            return str(self.sqs.get_queue_url(QueueName=name)["QueueUrl"])
+        return None
 
     def _attributes(self, url: str) -> dict[str, str]:
         try:

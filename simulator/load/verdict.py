@@ -24,6 +24,12 @@ _KEPT_DROPS = 20
 _KEPT_LOSSES = 10
 _TOO_LATE_MS = 1_000.0
 _BLURRED_MS = 100.0
+_TELLS_NOTHING = (
+    "The stack is a deployed one, which tells the load nothing of its invocations, its concurrency, its memory or its "
+    "descriptors: they are unknown here, not zero."
+)
+_TOLD_BY_THE_STACK = ("invocations.", "stack.")
+"""Figures that only the stack itself can tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +131,8 @@ class RunFacts:
     """`outcome`, `reason` and `waited_s`; empty when the run never came to it."""
     invocations: Mapping[str, Invocations] | None = None
     """By function; None when the stack does not tell."""
+    tells_counts: bool = True
+    """Whether the stack tells its own counts and uses at all; a deployed one does not."""
     dead_lettered: int | None = 0
     """None when it could not be counted."""
     dead_letter_queue: str | None = None
@@ -192,10 +200,10 @@ def build_verdict(facts: RunFacts) -> Verdict:
     }
     tail = {
         "expectations": [
-            {"that": each.text, "phase": each.phase, "held": bool(outcome.held), "found": dict(outcome.found)}
+            {"that": each.text, "phase": each.phase, "held": _held(facts, outcome), "found": dict(outcome.found)}
             for each, outcome in weighed
         ],
-        "notes": [*facts.notes, *_own_notes(facts)],
+        "notes": [*facts.notes, *_own_notes(facts), *_untold(facts, weighed)],
     }
     return Verdict({**head, **document, **tail})
 
@@ -309,6 +317,27 @@ def _own_notes(facts: RunFacts) -> list[str]:
     return notes
 
 
+def _untold(facts: RunFacts, weighed: Sequence[tuple[Expectation, Outcome]]) -> list[str]:
+    """What the reader must know of a stack that tells nothing of itself."""
+    if facts.tells_counts:
+        return []
+    notes = [_TELLS_NOTHING]
+    notes += [
+        f"`{each.text}` was not weighed: a deployed stack does not tell it."
+        for each, outcome in weighed
+        if _held(facts, outcome) is None
+    ]
+    return notes
+
+
+def _held(facts: RunFacts, outcome: Outcome) -> bool | None:
+    """None is neither kept nor broken: it is about what a deployed stack does not tell."""
+    unknown = [name for name, value in outcome.found.items() if value is None]
+    if not facts.tells_counts and unknown and all(name.startswith(_TOLD_BY_THE_STACK) for name in unknown):
+        return None
+    return bool(outcome.held)
+
+
 def _lag(latencies: Latencies) -> dict[str, float | None]:
     summary = latencies.summary_ms()
     return {"p50": summary["p50"], "p99": summary["p99"], "max": summary["max"]}
@@ -392,7 +421,7 @@ def _broken(facts: RunFacts) -> list[str]:
 def _unmet(facts: RunFacts, weighed: Sequence[tuple[Expectation, Outcome]]) -> list[str]:
     failures = []
     for each, outcome in weighed:
-        if outcome.held:
+        if outcome.held or _held(facts, outcome) is None:
             continue
         where = "" if each.phase == WHOLE else f" in the phase {each.phase}"
         if outcome.held is None:

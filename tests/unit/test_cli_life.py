@@ -1,6 +1,7 @@
 """What the command line holds around a stack: starting it once, stopping while it starts, and its log."""
 
 import asyncio
+import functools
 import logging
 import sys
 from types import SimpleNamespace
@@ -65,7 +66,8 @@ async def test_a_run_starts_one_stack_and_leaves_it(monkeypatch, tmp_path):
     monkeypatch.setattr("simulator.child.StackProcess", Stack)
     monkeypatch.setattr("simulator.load.prepare", lambda scenario: None)
     monkeypatch.setattr("simulator.load.run_scenario", play)
-    assert await cli._play(SimpleNamespace(name="x"), [], tmp_path / "log") == "verdict"
+    stack = functools.partial(cli._stack_here, [], tmp_path / "log")
+    assert await cli._play(SimpleNamespace(name="x"), stack) == "verdict"
     assert happened == ["start", "endpoints", "stop"]
 
 

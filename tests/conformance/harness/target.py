@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
 
 from simulator.functions.environment_variables import DUMMY_CREDENTIALS
+from simulator.stack_outputs import read_outputs, region_of
 
 LOCAL_PATIENCE_S = 20.0
 REMOTE_PATIENCE_S = 60.0
@@ -98,23 +98,17 @@ def from_endpoints(endpoints: Mapping[str, Any], *, in_process: bool) -> Target:
 
 def from_file(file: Path) -> Target:
     """From the outputs of the deployed template, as `aws cloudformation describe-stacks` prints them."""
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in json.loads(file.read_text(encoding="utf-8"))}
+    outputs = read_outputs(json.loads(file.read_text(encoding="utf-8")))
     urls = {key.removesuffix("Url"): value for key, value in outputs.items() if key.endswith("Url")}
     return Target(
         urls={key: url for key, url in urls.items() if not key.endswith("Queue")},
         queues={key: url for key, url in urls.items() if key.endswith("Queue")},
         records_table=outputs["RecordsTable"],
         rows_table=outputs["RowsTable"],
-        region=_region(urls["Sockets"]),
+        region=region_of(outputs) or boto3.Session().region_name or "us-east-1",
         aws_endpoint_url=None,
     )
 
 
 def _logical_id(queue: str) -> str:
     return "".join(part.capitalize() for part in queue.removesuffix(".fifo").split("-")) + "Queue"
-
-
-def _region(url: str) -> str:
-    """Of `wss://{api}.execute-api.{region}.amazonaws.com/{stage}`; for any other address, what boto3 is set to."""
-    host = str(urlsplit(url).hostname)
-    return host.split(".")[2] if ".execute-api." in host else boto3.Session().region_name or "us-east-1"

@@ -10,7 +10,7 @@ from simulator.clock import SystemClock
 from simulator.errors import EnvironmentFailure, InputError
 from simulator.fault_kinds import FAULT_KINDS, Attribute, FaultKind
 from simulator.load.fault_play import FaultPlay
-from simulator.load.faults import Fault, read_faults
+from simulator.load.faults import Fault, read_faults, refuse_local
 from simulator.load.strict_table import read_toml
 from simulator.load.viewer_faults import ViewerLever
 
@@ -58,6 +58,12 @@ def test_a_fault_is_read_with_every_attribute_filled_in(tmp_path: Path) -> None:
         Fault(DELAYED, "q", 1.0, 2.5, 0.25, {"delay_ms": 900.0, "copies": 2, "mode": "slower", "twice": False}),
         Fault(SUDDEN),
     )
+
+
+def test_faults_of_a_local_stack_are_refused_by_name_where_the_stack_is_another(tmp_path: Path) -> None:
+    refuse_local([Fault(SUDDEN)], "--target tracker")
+    with pytest.raises(InputError, match="--target tracker runs elsewhere, and the fault delayed can only be brought"):
+        refuse_local([Fault(SUDDEN), Fault(DELAYED), Fault(DELAYED)], "--target tracker")
 
 
 @pytest.mark.parametrize(
