@@ -34,6 +34,7 @@ class Patch:
 
 PATCHES: tuple[Patch, ...] = (
     Patch("dispatch_names"),
+    Patch("forget_instances"),
     Patch("dynamodb_item_limit"),
     Patch("dynamodb_batch_limit"),
     Patch("dynamodb_json"),
@@ -42,10 +43,11 @@ PATCHES: tuple[Patch, ...] = (
     Patch("dynamodb_capacity"),
     Patch("event_source_mappings"),
     Patch("sqs_attributes"),
-    Patch("sqs_clock"),
+    Patch("sqs_handles"),
+    Patch("sqs_deleted_handles"),
+    Patch("sqs_backlog"),
     Patch("sqs_fifo_send"),
     Patch("sqs_fifo_delete"),
-    Patch("sqs_fifo_order"),
     Patch("sqs_dead_letters"),
     Patch("sqs_in_flight"),
     Patch("sqs_lock"),
@@ -53,7 +55,7 @@ PATCHES: tuple[Patch, ...] = (
     Patch("sqs_receive"),
 )
 """In the order they are applied. `sqs_lock` wraps the methods as the patches before it left them; `sqs_receive` builds
-on it, and adds waiting to what `sqs_fifo_order`, `sqs_dead_letters` and `sqs_in_flight` made of one look at a queue."""
+on it, and adds waiting to what `sqs_backlog`, `sqs_dead_letters` and `sqs_in_flight` made of one look at a queue."""
 
 
 def parse_version(text: str) -> Version:

@@ -14,29 +14,26 @@ from moto.sqs.exceptions import InvalidParameterValue, ReceiptHandleIsInvalid
 from moto.sqs.models import Queue, SQSBackend
 
 from simulator.cloud.patches.patching import Patching
+from simulator.cloud.patches.sqs_backlog import backlog_of
 
 
 def apply(patching: Patching) -> None:
-    """Refuse expired handles of FIFO queues, and wake who waits for the group of a deleted message."""
+    """Refuse expired handles of FIFO queues."""
     stock: Callable[[Queue, str], None] = vars(Queue)["delete_message"]
 
     def delete_message(self: Queue, receipt_handle: str) -> None:
         if not self.fifo_queue:
             stock(self, receipt_handle)
             return
-        now_ms = time.time() * 1000
-        for message in self._messages:
-            if not message.had_receipt_handle(receipt_handle):
-                continue
-            if message.receipt_handle != receipt_handle or message.visible_at < now_ms:
-                raise InvalidParameterValue(
-                    f"Value {receipt_handle} for parameter ReceiptHandle is invalid. "
-                    "Reason: The receipt handle has expired."
-                )
-            break
+        message = backlog_of(self).with_handle(receipt_handle)
+        if message is not None and (
+            message.receipt_handle != receipt_handle or message.visible_at < time.time() * 1000
+        ):
+            raise InvalidParameterValue(
+                f"Value {receipt_handle} for parameter ReceiptHandle is invalid. "
+                "Reason: The receipt handle has expired."
+            )
         stock(self, receipt_handle)
-        with self._messages_lock:
-            self._messages_lock.notify_all()
 
     patching.replace(Queue, "delete_message", delete_message)
     patching.replace(SQSBackend, "delete_message_batch", _delete_message_batch)

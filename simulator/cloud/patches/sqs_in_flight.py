@@ -9,7 +9,9 @@ from typing import Any
 from moto.sqs.exceptions import SQSException
 from moto.sqs.models import Message, SQSBackend
 
+from simulator.cloud.patches.backlog import State
 from simulator.cloud.patches.patching import Patching
+from simulator.cloud.patches.sqs_backlog import backlog_of
 
 
 class TooManyInFlightError(SQSException):
@@ -26,10 +28,7 @@ def apply(patching: Patching) -> None:
 
     def receive_message(self: SQSBackend, queue_name: str, count: int, *args: Any, **kwargs: Any) -> list[Message]:
         queue: Any = self.get_queue(queue_name)
-        left = most
-        if len(queue._messages) >= most:  # noqa: SLF001  else there is nothing to count
-            now_ms = time.time() * 1000
-            left -= sum(1 for message in queue._messages if message.visible_at > now_ms)  # noqa: SLF001
+        left = most - backlog_of(queue).count(State.IN_FLIGHT, time.time() * 1000)
         if left > 0:
             return stock(self, queue_name, min(count, left), *args, **kwargs)
         if queue.fifo_queue:

@@ -1,4 +1,7 @@
-"""Stock moto has no lock around queues: two receivers can be given the same message."""
+"""Stock moto has no lock around queues: two receivers can be given the same message.
+
+Waiting for a message and adding one use the same lock, so that no message comes between a look and the wait.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from moto.sqs.models import SQSBackend
+from moto.sqs.models import Queue, SQSBackend
 
 from simulator.cloud.patches.patching import Patching
 
@@ -33,6 +36,13 @@ def apply(patching: Patching) -> None:
     """One of these at a time."""
     for name in _METHODS:
         patching.replace(SQSBackend, name, _locked(vars(SQSBackend)[name]))
+    stock: Callable[..., None] = vars(Queue)["__init__"]
+
+    def init(self: Queue, *args: Any, **kwargs: Any) -> None:
+        stock(self, *args, **kwargs)
+        self._messages_lock = threading.Condition(SQS_LOCK)
+
+    patching.replace(Queue, "__init__", init)
 
 
 def _locked(method: Callable[..., Any]) -> Callable[..., Any]:

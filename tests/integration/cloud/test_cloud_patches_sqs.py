@@ -116,7 +116,7 @@ def test_a_message_past_its_retention_is_gone(call: Call) -> None:
     for text in ("old", "new"):
         call("sqs", "SendMessage", QueueUrl=url, MessageBody=text)
     queue: Any = sqs_backends["123456789012"]["us-east-1"].queues["work"]
-    queue._messages[0].sent_timestamp -= 61_000
+    next(iter(queue._messages)).sent_timestamp -= 61_000
     assert bodies(call, url) == ["new"]
     assert [message.body for message in queue._messages] == ["new"]
 

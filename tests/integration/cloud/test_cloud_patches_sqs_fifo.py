@@ -122,7 +122,7 @@ def test_Q18_a_receive_takes_as_many_of_one_group_as_it_can(call: Call) -> None:
 def test_Q18_a_delayed_message_holds_up_those_behind_it(call: Call) -> None:
     url = create(call)
     send(call, url, "a0", "a1")
-    queue_of(url)._messages[0].delay(60)
+    next(iter(queue_of(url)._messages)).delay(60)
     send(call, url, "b0")
     assert bodies(receive(call, url)) == ["b0"]
 
@@ -257,7 +257,7 @@ def test_an_expired_handle_is_refused_and_its_message_stays(call: Call) -> None:
     assert delete(call, url, message)[0] == 400
     assert delete(call, url, again)[0] == 200
     assert delete(call, url, again)[0] == 200
-    assert queue_of(url)._messages == []
+    assert list(queue_of(url)._messages) == []
 
 
 def test_in_a_batch_an_expired_handle_is_refused_by_itself(call: Call) -> None:
