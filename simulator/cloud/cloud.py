@@ -195,7 +195,7 @@ class Cloud:
                 async with asyncio.timeout(ORDER_TIMEOUT_S):
                     process.stdin.write(json.dumps(order).encode() + b"\n")
                     await process.stdin.drain()
-                    answer = await self._message(process)
+                    answer = await self._message(process, ended="ended")
             except (OSError, TimeoutError) as error:
                 raise EnvironmentFailure(
                     "the AWS process does not take orders any more; start the stack again."
@@ -240,7 +240,9 @@ class Cloud:
         for service in ("dynamodb", "sqs"):
             self.client(service)
 
-    async def _message(self, process: asyncio.subprocess.Process) -> dict[str, Any]:
+    async def _message(
+        self, process: asyncio.subprocess.Process, *, ended: str = "ended before it was ready"
+    ) -> dict[str, Any]:
         assert process.stdout is not None  # noqa: S101  narrows for mypy; it was started with a pipe
         line = await process.stdout.readline()
         try:
@@ -248,7 +250,7 @@ class Cloud:
         except ValueError:
             message = None
         if not isinstance(message, dict):
-            raise await self._failure("ended", await process.wait())
+            raise await self._failure(ended, await process.wait())
         return message
 
     async def _failure(self, what: str, status: int) -> EnvironmentFailure:
