@@ -22,7 +22,8 @@ import time
 from typing import TYPE_CHECKING
 
 from tracker.errors import InvalidTokenError
-from tracker.logs import MetricUnit, new_metrics, request_log
+from tracker.logs import request_log
+from tracker.metrics import Metrics
 from tracker.settings import read_settings
 from tracker.token_secrets import token_secrets
 from tracker.vendor_token import read_token
@@ -45,9 +46,9 @@ def handler(event: AuthorizerEvent, context: Context | None) -> AuthorizerResult
         vendor_id = read_token(token, secrets=token_secrets(read_settings()), now_s=time.time())
     except InvalidTokenError as error:
         log.warning("a token was refused", reason=error.reason)
-        metrics = new_metrics("authorize")
-        metrics.add_metric("TokensRefused", MetricUnit.Count, 1)
-        metrics.flush_metrics()
+        metrics = Metrics("authorize")
+        metrics.count("TokensRefused", 1)
+        metrics.flush()
         return _result("Deny", NOBODY, event)
     log.info("a vendor may connect", vendor_id=vendor_id)
     return {**_result("Allow", f"vendor/{vendor_id}", event), "context": {"vendorId": vendor_id}}

@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -45,16 +44,14 @@ MAX_DISCONNECTS = 10
 """Slow viewers that one invocation disconnects; each costs a call. The next one sees to the rest."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """One update and its text, which is what viewers get."""
 
     update: VendorUpdate
     body: str
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """What became of the updates."""
 
     done: tuple[bool, ...]
@@ -65,8 +62,7 @@ class Delivery:
     """Epoch milliseconds of the last post; what is tidied up afterwards does not count."""
 
 
-@dataclass(frozen=True, slots=True)
-class TimeLeft:
+class TimeLeft(NamedTuple):
     """Until when to post and until when to tidy up, on `time.monotonic`."""
 
     post_until_s: float

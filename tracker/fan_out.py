@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from tracker.delivery import TimeLeft, deliver
 from tracker.errors import InvalidEventError, InvalidUpdateError
-from tracker.logs import MetricUnit, new_metrics, request_log
+from tracker.logs import request_log
+from tracker.metrics import Metrics
 from tracker.segments import parse_segment
 from tracker.settings import read_settings
 from tracker.viewers import read_viewers
@@ -46,10 +47,10 @@ def handler(event: SqsEvent, context: Context | None) -> BatchResponse:
         if delivery.outcome is not None:
             deliveries += delivery.outcome.delivered
             gone += delivery.outcome.gone
-    metrics = new_metrics("fan_out")
-    metrics.add_metric("SegmentsFailed", MetricUnit.Count, len(failed))
-    metrics.add_metric("Deliveries", MetricUnit.Count, deliveries)
-    metrics.add_metric("ConnectionsGone", MetricUnit.Count, gone)
-    metrics.flush_metrics()
+    metrics = Metrics("fan_out")
+    metrics.count("SegmentsFailed", len(failed))
+    metrics.count("Deliveries", deliveries)
+    metrics.count("ConnectionsGone", gone)
+    metrics.flush()
     log.info("segments done", records=len(event["Records"]), failed=len(failed), delivered=deliveries, gone=gone)
     return {"batchItemFailures": [{"itemIdentifier": each} for each in failed]}

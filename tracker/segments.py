@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tracker.delivery import Outgoing
 from tracker.errors import InvalidUpdateError
@@ -20,8 +19,7 @@ MAX_MESSAGE_BYTES = 1_000_000
 """SQS takes a little more, 1 MiB (Q22). Ten updates of 16 KB are far below it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(NamedTuple):
     """Which updates, and to whom."""
 
     number: int

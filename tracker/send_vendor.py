@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING
 from tracker.aws import sqs_send_messages
 from tracker.delivery import Outgoing, TimeLeft, deliver
 from tracker.errors import InvalidEventError, InvalidUpdateError
-from tracker.logs import MetricUnit, new_metrics, request_log
+from tracker.logs import request_log
+from tracker.metrics import Metrics
 from tracker.segments import encode_segments
 from tracker.settings import read_settings
 from tracker.updates import parse_update
@@ -39,9 +40,6 @@ if TYPE_CHECKING:
     from tracker.logs import RequestLog
     from tracker.settings import Settings
     from tracker.wire import VendorUpdate
-
-MAX_METRIC_VALUES = 100
-"""CloudWatch takes no more values of one metric in one EMF line."""
 
 
 def handler(event: SqsEvent, context: Context | None) -> BatchResponse:
@@ -128,21 +126,21 @@ def _sorted_deliverables(records: Sequence[SqsRecord], failed: list[SqsRecord], 
 
 
 def _measure(deliverables: Sequence[_Deliverable], invalid: int, delivery: Delivery | None) -> None:
-    metrics = new_metrics("send_vendor")
-    metrics.add_metric("UpdatesInvalid", MetricUnit.Count, invalid)
+    metrics = Metrics("send_vendor")
+    metrics.count("UpdatesInvalid", invalid)
     if delivery is not None:
-        metrics.add_metric("UpdatesBroadcast", MetricUnit.Count, sum(delivery.done))
-        metrics.add_metric("UpdatesFailed", MetricUnit.Count, len(delivery.done) - sum(delivery.done))
+        metrics.count("UpdatesBroadcast", sum(delivery.done))
+        metrics.count("UpdatesFailed", len(delivery.done) - sum(delivery.done))
     if delivery is not None and delivery.outcome is not None:
-        metrics.add_metric("Deliveries", MetricUnit.Count, delivery.outcome.delivered)
-        metrics.add_metric("ConnectionsGone", MetricUnit.Count, delivery.outcome.gone)
-        metrics.add_metric("ConnectionsSlow", MetricUnit.Count, len(delivery.outcome.slow))
-        metrics.add_metric("PostRetries", MetricUnit.Count, delivery.outcome.retries)
+        metrics.count("Deliveries", delivery.outcome.delivered)
+        metrics.count("ConnectionsGone", delivery.outcome.gone)
+        metrics.count("ConnectionsSlow", len(delivery.outcome.slow))
+        metrics.count("PostRetries", delivery.outcome.retries)
         complete = [d for d, done in zip(deliverables, delivery.done, strict=True) if done]
-        for deliverable in complete[:MAX_METRIC_VALUES]:
+        for deliverable in complete:
             sent_ms = deliverable.records[0].get("attributes", {}).get("SentTimestamp", "")
             if sent_ms.isdecimal():
                 # From the queue to the last viewer.
                 latency_ms = max(0.0, delivery.ended_ms - int(sent_ms))
-                metrics.add_metric("BroadcastLatency", MetricUnit.Milliseconds, latency_ms)
-    metrics.flush_metrics()
+                metrics.milliseconds("BroadcastLatency", latency_ms)
+    metrics.flush()

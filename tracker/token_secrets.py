@@ -39,8 +39,8 @@ _kept: _Kept | None = None
 def token_secrets(settings: Settings) -> tuple[bytes, ...]:
     """Return the secrets that tokens are accepted from, the current one first.
 
-    Raises `ConfigurationError` when there are none or they are too weak, and boto3's errors when Parameter Store does
-    not give them: nobody is let in on a value that could not be renewed.
+    Raises `ConfigurationError` when there are none or they are too weak, and botocore's errors when Parameter Store
+    does not give them: nobody is let in on a value that could not be renewed.
     """
     global _kept  # noqa: PLW0603  one value per execution environment is the point
     if settings.token_secrets:
@@ -48,7 +48,7 @@ def token_secrets(settings: Settings) -> tuple[bytes, ...]:
     parameter = settings.require_token_secrets_parameter()
     kept = _kept
     if kept is None or kept.parameter != parameter or time.monotonic() >= kept.until_s:
-        # Viewers, who are most of those who connect, pay nothing for boto3.
+        # Viewers, who are most of those who connect, pay nothing for AWS clients.
         from tracker.aws import ssm_get_secret  # noqa: PLC0415
 
         read_at_s = time.monotonic()

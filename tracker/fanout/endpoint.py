@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 from tracker.errors import ConfigurationError
@@ -13,8 +13,7 @@ _HOST = re.compile(r"([A-Za-z0-9-]{1,63}\.)*[A-Za-z0-9-]{1,63}|[0-9A-Fa-f.]*:[0-
 _BASE_PATH = re.compile(r"(/[A-Za-z0-9_.~-]+)*")
 
 
-@dataclass(frozen=True, slots=True)
-class CallbackEndpoint:
+class CallbackEndpoint(NamedTuple):
     """Host and stage of `https://{host}/{stage}/@connections/{id}` (C01)."""
 
     tls: bool

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 SAMPLE = 20
 """Failures that are told one by one, for the log; the rest is counted, so that memory stays bounded."""
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     """One connection that one message could not be posted to."""
 
     connection_id: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class MessageOutcome:
+class MessageOutcome(NamedTuple):
     """What became of one message."""
 
     delivered: int
@@ -35,8 +33,7 @@ class MessageOutcome:
         return not self.failed and not self.slow
 
 
-@dataclass(frozen=True, slots=True)
-class BroadcastOutcome:
+class BroadcastOutcome(NamedTuple):
     """What became of all messages of one broadcast."""
 
     messages: tuple[MessageOutcome, ...]

@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tracker.fanout.outcome import SAMPLE, BroadcastOutcome, Failure, MessageOutcome
 from tracker.fanout.retry import RetryPolicy, Uniform, Verdict, judge
@@ -46,8 +46,7 @@ class Message:
         object.__setattr__(self, "payload_hash", payload_hash(self.body))
 
 
-@dataclass(frozen=True, slots=True)
-class Recipient:
+class Recipient(NamedTuple):
     """One row of the connections table."""
 
     connection_id: str

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum, auto
 from http import HTTPStatus
+from typing import NamedTuple
 
 Uniform = Callable[[float, float], float]
 """`random.uniform`, or a test's own."""
@@ -45,8 +45,7 @@ def judge(status: int) -> Verdict:
             return Verdict.REJECTED
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
+class RetryPolicy(NamedTuple):
     """Exponential backoff with full jitter, and how often."""
 
     max_attempts: int = 10

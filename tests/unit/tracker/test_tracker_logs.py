@@ -1,9 +1,13 @@
 import json
+import logging
+import sys
+import time
+from datetime import datetime
 from types import SimpleNamespace
 
 import pytest
 
-from tracker.logs import MAX_LOGGED_CHARS, MetricUnit, new_metrics, request_log
+from tracker.logs import MAX_LOGGED_CHARS, request_log
 
 HOSTILE = ["line\nbreak", "\u2028", "\x1b[2J", '"}\n{"level":"FAKE"}', "%s %d", "{x}", "\ud800", "🌮", "\x00"]
 
@@ -54,11 +58,27 @@ def test_an_error_carries_the_traceback_when_there_is_one(capsys):
     assert "exception" not in second
 
 
-def test_metrics_are_one_line_that_cloudwatch_reads(capsys):
-    metrics = new_metrics("send_vendor")
-    metrics.add_metric("Deliveries", MetricUnit.Count, 3)
-    metrics.flush_metrics()
-    (line,) = records(capsys)
-    assert line["Deliveries"] == [3.0]
-    assert line["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "VendorTracker"
-    assert line["service"] == "send_vendor"
+@pytest.mark.parametrize("key", ["name", "args", "module", "exc_info"])
+def test_a_key_may_have_a_name_that_the_standard_library_uses(capsys, key):
+    request_log(None).info("x", **{key: "y"})
+    assert records(capsys)[0][key] == "y"
+
+
+def test_a_timestamp_says_when_in_utc(capsys):
+    before_ms = time.time_ns() // 1_000_000
+    request_log(None).info("x")
+    (record,) = records(capsys)
+    assert record["timestamp"].endswith("Z")
+    logged_ms = datetime.fromisoformat(record["timestamp"]).timestamp() * 1_000
+    assert before_ms <= round(logged_ms) <= time.time_ns() // 1_000_000
+
+
+def test_lambdas_own_handler_does_not_write_records_once_more(capsys):
+    """The runtime has one at the root logger."""
+    handler = logging.StreamHandler(sys.stdout)
+    logging.getLogger().addHandler(handler)
+    try:
+        request_log(None).info("x")
+    finally:
+        logging.getLogger().removeHandler(handler)
+    assert len(records(capsys)) == 1
