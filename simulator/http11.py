@@ -241,6 +241,14 @@ class HttpConnection(asyncio.Protocol):
         self._close()
 
     @property
+    def is_between_requests(self) -> bool:
+        """Whether the next byte begins a request, one that may be answered at once, and not the first one of all.
+
+        While a request is being read a timer runs; so it does until the first one has come, and once the end has begun.
+        """
+        return self._timer is None and not self._busy
+
+    @property
     def transport(self) -> asyncio.Transport | None:
         """The open transport, or None once the peer is gone."""
         return self._transport

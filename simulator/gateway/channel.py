@@ -96,6 +96,16 @@ class Channel:
 
     # -- out -------------------------------------------------------------------------------------------------------
 
+    @property
+    def takes_callbacks(self) -> bool:
+        """Whether what is sent now goes out, and is no more than a client may leave unread."""
+        transport = self._transport
+        return (
+            self._stream.state is State.OPEN
+            and not transport.is_closing()
+            and transport.get_write_buffer_size() <= self._backlog_limit
+        )
+
     def send(self, payload: bytes, *, binary: bool = False) -> None:
         """Send one message; does nothing once the closing handshake has begun."""
         if self._stream.state is not State.OPEN or self._transport.is_closing():

@@ -60,6 +60,17 @@ class GatewayConnection(HttpConnection):
         super().connection_made(transport)
         self._endpoint.newcomers.add(self, transport.close)
 
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        # A WebSocket is never between requests.
+        short_way, transport = self._endpoint.short_way, self.transport
+        if short_way is not None and transport is not None and self.is_between_requests:
+            answer = short_way.answer(data)
+            if answer is not None:
+                transport.write(answer)
+                return
+        super().data_received(data)
+
     def on_request(self, request: HttpRequest) -> None:
         """Sort a request: upgrade, callback, HTTP API or nothing."""
         endpoint = self._endpoint

@@ -132,6 +132,7 @@ class WebSocketCore:
         """Handshakes answered with 101."""
         self.refused = 0
         """Handshakes answered with anything else."""
+        self.callbacks_are_binary = settings.callback_frame == "binary"
 
     @property
     def stage(self) -> str:
@@ -277,12 +278,15 @@ class WebSocketCore:
 
     def callback(self, connection: Connection, payload: bytes, now: Moment) -> list[Action]:
         """A callback posted `payload` to an open connection: one message, as text (C18)."""
+        message = self.callback_message(connection, payload, now)
+        return [Send(connection.facts.connection_id, message, binary=self.callbacks_are_binary)]
+
+    def callback_message(self, connection: Connection, payload: bytes, now: Moment) -> bytes:
+        """The same, as the payload of that message alone."""
         connection.last_data_s = self._timer_s(now)
         if self.settings.callbacks_move_last_active:
             connection.last_active_ms = now.wall_ms
-        if self.settings.callback_frame == "binary":
-            return [Send(connection.facts.connection_id, payload, binary=True)]
-        return [Send(connection.facts.connection_id, as_text(payload))]
+        return payload if self.callbacks_are_binary else as_text(payload)
 
     # -- time ------------------------------------------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ from simulator.gateway.newcomers import Newcomers
 from simulator.gateway.proxy_result import Failure, Outcome, parse_proxy_result
 from simulator.gateway.route_selection import CONNECT, DISCONNECT
 from simulator.gateway.settings import GatewaySettings
+from simulator.gateway.short_way import ShortWay
 from simulator.gateway.throttling import AccountThrottle
 from simulator.http11 import HttpRequest, OpenConnections
 from simulator.invocation import InvocationResult, Invoke, InvokeRefusedError
@@ -77,6 +78,8 @@ class Endpoint:
         """Upgrade requests that wait for `$connect`."""
         self.newcomers = Newcomers(settings.newcomers)
         """Connections without a whole request so far."""
+        self.short_way = None if websocket is None or signatures is not None else ShortWay(self, websocket)
+        """For most callbacks; None where each has to be looked at closely."""
         self._invoke = invoke
         self._connections = OpenConnections()
         self._tasks: set[asyncio.Task[Any]] = set()

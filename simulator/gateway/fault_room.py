@@ -63,6 +63,7 @@ class SilentChannel:
     """Stands in for the channel to a peer that has vanished: takes everything and passes on nothing."""
 
     is_backlogged = False
+    takes_callbacks = True
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel

@@ -8,9 +8,12 @@ characters, request ids have `F` where connection ids have `C`.
 from __future__ import annotations
 
 import re
-from base64 import urlsafe_b64encode
+from binascii import b2a_base64
 from collections.abc import Callable
 
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+_UUID_FREE_BITS = ((1 << 128) - 1) ^ (0xF << 76 | 0x3 << 62)
+_UUID_VERSION_AND_VARIANT = 4 << 76 | 2 << 62
 _ACCEPTED = re.compile(r"[A-Za-z0-9_-]{15}=")
 """Wider than what is generated: AWS answered 410, not 400, to a non-canonical 15th character (E01)."""
 
@@ -23,31 +26,35 @@ class IdFactory:
 
     def connection_id(self) -> str:
         """A new connection id."""
-        return f"{self._head()}oAMC{self._tail()}="
+        letters = self._letters()
+        return f"{letters[:8]}oAMC{letters[8:]}"
 
     def message_id(self, connection_id: str) -> str:
         """A new message id on a connection: the same last eight characters (E02)."""
-        return self._head() + connection_id[8:]
+        return _base64(self._bits(48).to_bytes(6, "big")) + connection_id[8:]
 
     def request_id(self) -> str:
         """A new request id; also used for `extendedRequestId`, `x-amz-apigw-id` and `apigw-requestid`."""
-        return f"{self._head()}oAMF{self._tail()}="
+        letters = self._letters()
+        return f"{letters[:8]}oAMF{letters[8:]}"
 
     def uuid(self) -> str:
         """A random (version 4) UUID, as in `x-amzn-requestid` (C04)."""
-        digits = f"{self._bits(124):031x}"
-        variant = "89ab"[int(digits[15], 16) & 3]
-        return f"{digits[:8]}-{digits[8:12]}-4{digits[12:15]}-{variant}{digits[16:19]}-{digits[19:]}"
+        digits = f"{self._bits(128) & _UUID_FREE_BITS | _UUID_VERSION_AND_VARIANT:032x}"
+        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
     def trace_id(self, now_ms: int) -> str:
         """An X-Ray trace id: `Root=1-{seconds, hex}-{24 hex digits}` (E08)."""
         return f"Root=1-{now_ms // 1000:08x}-{self._bits(96):024x}"
 
-    def _head(self) -> str:
-        return urlsafe_b64encode(self._bits(48).to_bytes(6, "big")).decode("ascii")
+    def _letters(self) -> str:
+        """What is random in an id: eight characters, then three and the padding."""
+        return _base64(self._bits(64).to_bytes(8, "big"))
 
-    def _tail(self) -> str:
-        return urlsafe_b64encode(self._bits(16).to_bytes(2, "big"))[:3].decode("ascii")
+
+def _base64(data: bytes) -> str:
+    # What base64.urlsafe_b64encode does, in half the time: there are ids in every answer.
+    return b2a_base64(data, newline=False).translate(_URL_SAFE).decode("ascii")
 
 
 def is_connection_id(text: str) -> bool:

@@ -16,7 +16,7 @@ from simulator.gateway.ids import IdFactory, is_connection_id
 from simulator.gateway.life import State
 from simulator.gateway.moment import Moment
 from simulator.gateway.websocket_events import ConnectionFacts
-from simulator.http11 import Header
+from simulator.http11 import Header, encode_response
 
 MAX_PAYLOAD_BYTES = 131_072
 """128 KB (C13)."""
@@ -97,6 +97,11 @@ def answer(
     return Answer(200 if body else empty_status, (*base, _JSON), actions=tuple(core.callback(connection, body, now)))
 
 
+def delivered(ids: IdFactory, now_ms: int) -> bytes:
+    """The whole answer to a post that was delivered, as it goes on the wire: what `answer` says, already encoded."""
+    return (_DELIVERED % (ids.uuid(), ids.request_id(), ids.trace_id(now_ms))).encode("ascii")
+
+
 def forbidden(ids: IdFactory, now_ms: int) -> Answer:
     """The answer for a wrong stage or host, or a method that does not exist (C11)."""
     return _refusal(_headers(ids, now_ms), 403, "ForbiddenException", "Forbidden")
@@ -132,11 +137,14 @@ _JSON: Header = ("content-type", "application/json")
 
 
 def _headers(ids: IdFactory, now_ms: int) -> tuple[Header, ...]:
-    return (
-        ("x-amzn-requestid", ids.uuid()),
-        ("x-amz-apigw-id", ids.request_id()),
-        ("x-amzn-trace-id", ids.trace_id(now_ms)),
-    )
+    return _headers_of(ids.uuid(), ids.request_id(), ids.trace_id(now_ms))
+
+
+def _headers_of(request_id: str, extended_id: str, trace_id: str) -> tuple[Header, ...]:
+    return (("x-amzn-requestid", request_id), ("x-amz-apigw-id", extended_id), ("x-amzn-trace-id", trace_id))
+
+
+_DELIVERED = encode_response(200, (*_headers_of("%s", "%s", "%s"), _JSON)).decode("ascii")
 
 
 def _refusal(base: tuple[Header, ...], status: int, error_type: str, message: str | None) -> Answer:

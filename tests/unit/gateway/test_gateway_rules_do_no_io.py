@@ -65,5 +65,16 @@ def test_rules_never_ask_what_time_it_is(name):
 
 
 def test_every_module_of_the_room_is_either_a_rule_or_the_shell():
-    shell = {"__init__", "channel", "connection", "control", "endpoint", "fault_room", "listener", "server", "tls"}
+    shell = {
+        "__init__",
+        "channel",
+        "connection",
+        "control",
+        "endpoint",
+        "fault_room",
+        "listener",
+        "server",
+        "short_way",
+        "tls",
+    }
     assert {file.stem for file in ROOM.glob("*.py")} == {*RULES, *shell}
