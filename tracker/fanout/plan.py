@@ -215,7 +215,10 @@ class Plan:
 
     def _try_again(self, lane: Lane, reason: str) -> float | None:
         lane.attempts += 1
-        delay_s = self._policy.delay_s(lane.attempts, self._uniform)
+        # Who was refused to the last with one message is asked once for each of the others: ten tries for each of ten
+        # would hold up the next batch, and everybody with it, for as long as the function may run.
+        again = not (lane.slow and lane.failures is not None)
+        delay_s = self._policy.delay_s(lane.attempts, self._uniform) if again else None
         if delay_s is None:
             self._fail(lane, f"{reason} after {lane.attempts} attempts")
             return None

@@ -201,7 +201,7 @@ def test_failures_beyond_a_sample_are_only_counted():
 def test_a_connection_that_is_answered_429_to_the_last_is_slow_and_not_failed():
     """(C14)"""
     plan = plan_for("a", keys="xy")
-    for _ in range(2 * POLICY.max_attempts):
+    for _ in range(POLICY.max_attempts + 1):
         lane = plan.take()
         if plan.answered(lane, 429) is not None:
             plan.resume(lane)
@@ -209,6 +209,19 @@ def test_a_connection_that_is_answered_429_to_the_last_is_slow_and_not_failed():
     assert plan.finished
     assert outcome.slow == ("a",)
     assert [(m.failed, m.slow, m.complete) for m in outcome.messages] == [(0, 1, False), (0, 1, False)]
+
+
+def test_who_was_slow_to_the_last_is_asked_once_for_each_further_message():
+    plan = plan_for("a", keys="xyz")
+    for _ in range(POLICY.max_attempts - 1):
+        lane = plan.take()
+        assert plan.answered(lane, 429) is not None
+        plan.resume(lane)
+    assert plan.answered(plan.take(), 429) is None
+    assert plan.answered(plan.take(), 429) is None
+    assert plan.answered(plan.take(), 200) is None
+    assert [message.delivered for message in plan.outcome().messages] == [0, 0, 1]
+    assert plan.finished
 
 
 def test_a_connection_that_reads_again_is_not_slow():
