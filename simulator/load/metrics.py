@@ -60,6 +60,11 @@ def _all() -> Iterator[Metric]:
     yield Metric("connections.dropped", "sockets", "that closed although the subscriber did not leave")
     yield Metric("connections.reconnected", "handshakes", "of those that succeeded, by subscribers who came back")
     yield Metric("connections.peak", "subscribers", "connected at once, at most")
+    yield Metric(
+        "connections.rows_without_socket",
+        "rows",
+        "in the connections table at the end, beyond the sockets that are open",
+    )
     yield Metric("frames.total", "frames", "that came, of any kind")
     yield Metric("frames.errors", "frames", "error frames of the gateway")
     yield Metric("frames.strange", "frames", "that are neither")

@@ -153,6 +153,16 @@ class StackView:
         """The table whose key is `connectionId`. Raises InputError when the stack has none."""
         return self._table_with(_CONNECTIONS_KEY, "the connections")
 
+    def connection_rows(self) -> int:
+        """How many rows the connections table has. Raises InputError when the stack has none."""
+        try:
+            pages = self.dynamodb.get_paginator("scan").paginate(
+                TableName=self.connections_table(), Select="COUNT", ConsistentRead=True
+            )
+            return sum(int(page["Count"]) for page in pages)
+        except (BotoCoreError, ClientError) as error:
+            raise StackUnreachable(f"The connections table does not answer ({error}).") from error
+
     def messages(self, url: str) -> tuple[int, int]:
         """How many messages a queue holds: to be received now or after a delay, and in flight."""
         found = self._attributes(url)

@@ -45,6 +45,8 @@ class Connections:
     """`subscriber`, `code`, `reason` and `at_s` (seconds from the start of the run) of the first sockets that broke."""
     reconnected: int = 0
     peak: int = 0
+    rows_without_socket: int | None = None
+    """None when the table cannot be counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +261,7 @@ def _figures(facts: RunFacts) -> dict[str, Any]:
             "dropped": connections.dropped,
             "reconnected": connections.reconnected,
             "peak": connections.peak,
+            "rows_without_socket": connections.rows_without_socket,
             "refusals": dict(connections.refusals),
             "first_drops": [dict(drop) for drop in connections.drops[:_KEPT_DROPS]],
         },
@@ -474,6 +477,8 @@ def _stories(facts: RunFacts) -> dict[str, str]:
         f"{_examples([f'{count:,} × {answer}' for answer, count in connections.refusals.items()])}",
         "connections.dropped": f"{counted(connections.dropped, 'subscriber')} lost the connection"
         f"{_examples([_drop_story(drop) for drop in connections.drops], connections.dropped)}",
+        "connections.rows_without_socket": f"{counted(connections.rows_without_socket or 0, 'row')} of the connections "
+        "table had no socket when the run ended, and each broadcast posts to all of them",
         "invocations.errors": f"Functions ended in an error{_examples(_error_counts(facts))}",
     }
 
