@@ -26,16 +26,22 @@ class ActiveFault:
     chance: Chance
     """Its own stream."""
     target: str | None = None
-    """The one function, queue or table that it is narrowed to; None: all."""
+    """The one function, queue, table or connection that it is narrowed to; None: all."""
     probability: float = 1.0
     attributes: Mapping[str, bool | float | str] = field(default_factory=dict)
     """Every attribute of the kind."""
     seed: str = ""
     """What `chance` was made from, for a room that lives in another process."""
+    peers: frozenset[str] | None = None
+    """Of viewers: those whose sockets have these addresses (`peer_name`) when it begins; None: all."""
 
     def hits(self, *names: str) -> bool:
         """Draw for one call, message or viewer that concerns the things of these names."""
-        return (self.target is None or self.target in names) and self.chance.random() < self.probability
+        return (
+            (self.target is None or self.target in names)
+            and (self.peers is None or not self.peers.isdisjoint(names))
+            and self.chance.random() < self.probability
+        )
 
     def number(self, attribute: str) -> float:
         """An attribute that is a number."""
@@ -44,6 +50,11 @@ class ActiveFault:
     def delay_s(self) -> float:
         """Draw from `delay_ms` and `jitter_ms`, in seconds."""
         return (self.number("delay_ms") + self.number("jitter_ms") * self.chance.random()) / 1_000
+
+
+def peer_name(address: object) -> str:
+    """A socket's address, as both of its ends write it: `getsockname` of the one, `getpeername` of the other."""
+    return f"{address[0]} {address[1]}" if isinstance(address, tuple) else str(address)
 
 
 class FaultRoom(Protocol):

@@ -17,10 +17,11 @@ from typing import Any
 
 from simulator.active_faults import ActiveFault, FaultRoom
 from simulator.errors import InputError, SimulatorError
-from simulator.fault_kinds import FAULT_KINDS, Attribute, FaultKind
+from simulator.fault_kinds import CONNECTION, FAULT_KINDS, Attribute, FaultKind
 
 LONGEST_S = 86_400.0
-_KEYS = {"kind", "target", "probability", "duration_s", "seed", "attributes"}
+_KEYS = {"kind", "target", "peers", "probability", "duration_s", "seed", "attributes"}
+_MOST_PEERS = 100_000
 _log = logging.getLogger("simulator.faults")
 
 
@@ -54,7 +55,8 @@ class FaultBoard:
         """Switch on what a JSON document wishes, and return its id.
 
         `kind` and `duration_s` (seconds, at most a day) are needed; `target`, `probability`, `attributes` and `seed`
-        may be left out. Raises `InputError`, one sentence, for a wish that cannot be, and what the room raises.
+        may be left out, and so may `peers`, the socket addresses of the viewers to hit (`peer_name`).
+        Raises `InputError`, one sentence, for a wish that cannot be, and what the room raises.
         """
         kind, fault, duration_s = self._understood(wish)
         room = self._rooms[kind.name]
@@ -98,6 +100,7 @@ class FaultBoard:
                 "id": fault_id,
                 "kind": on.kind.name,
                 "target": on.fault.target,
+                "peers": None if on.fault.peers is None else len(on.fault.peers),
                 "probability": on.fault.probability,
                 "attributes": dict(on.fault.attributes),
                 "left_s": round(max(0.0, on.timer.when() - now_s), 3),
@@ -142,6 +145,7 @@ class FaultBoard:
             probability=float(probability),
             attributes=_attributes(kind, wish.get("attributes") or {}),
             seed=seed,
+            peers=_peers(kind, wish.get("peers")),
         )
         return kind, fault, _duration(wish.get("duration_s"))
 
@@ -150,6 +154,8 @@ class FaultBoard:
             return None
         if not kind.target:
             raise InputError(f"{kind.name} cannot be narrowed; leave target out.")
+        if kind.target == CONNECTION and isinstance(given, str):
+            return given  # they come and go: the gateway knows whether there is such a one
         names = self._names.get(kind.piece, {})
         if not isinstance(given, str) or given not in names:
             raise InputError(
@@ -160,7 +166,19 @@ class FaultBoard:
 
 
 def _narrowed(fault: ActiveFault) -> str:
+    if fault.peers is not None:
+        return f" of {len(fault.peers):,} viewers"
     return "" if fault.target is None else f" of {fault.target}"
+
+
+def _peers(kind: FaultKind, given: Any) -> frozenset[str] | None:
+    if given is None:
+        return None
+    if kind.target != CONNECTION:
+        raise InputError(f"{kind.name} does not hit single viewers; leave peers out.")
+    if not isinstance(given, list) or len(given) > _MOST_PEERS or not all(isinstance(each, str) for each in given):
+        raise InputError("peers must be a list of socket addresses, each as a text.")
+    return frozenset(given)
 
 
 def _duration(given: Any) -> float:

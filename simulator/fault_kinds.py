@@ -14,6 +14,9 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 Direction = Literal["to viewers", "from viewers", "both", "none"]
+GROUP = "a group of subscribers"
+CONNECTION = "a group of subscribers; by hand, a connection, by its id"
+"""Of those that are connected when it begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,11 @@ class FaultKind:
     timed: bool = True
     """Lasts for a while. A kind that is over in a moment (a reset) takes no duration."""
 
+    @property
+    def takes_a_group(self) -> bool:
+        """Whether a scenario may narrow it to a group of subscribers."""
+        return self.target.startswith(GROUP)
+
     def attribute(self, name: str) -> Attribute | None:
         """The attribute of that name, if it has one."""
         return next((each for each in self.attributes if each.name == name), None)
@@ -81,7 +89,7 @@ _ALL = (
     FaultKind(
         "viewer_reset",
         piece="viewers",
-        target="a group of subscribers",
+        target=GROUP,
         help="connections of viewers are cut without a close frame",
         each="viewer",
         direction="both",
@@ -90,7 +98,7 @@ _ALL = (
     FaultKind(
         "viewer_freeze",
         piece="viewers",
-        target="a group of subscribers",
+        target=GROUP,
         help="viewers stop reading, and read on when it is over",
         each="viewer",
         direction="to viewers",
@@ -98,7 +106,7 @@ _ALL = (
     FaultKind(
         "viewer_slow",
         piece="viewers",
-        target="a group of subscribers",
+        target=GROUP,
         help="viewers read for a while and pause for a while, in turns",
         each="viewer",
         direction="to viewers",
@@ -123,18 +131,17 @@ _ALL = (
         "poison_messages",
         piece="sqs",
         target="",
-        help="messages that are no update are put on the vendor queue",
+        help="messages that are no update come to the vendor queue, evenly over its duration; without one all at once",
         attributes=(
             Attribute("messages", "messages", 10, "how many", low=1, high=10_000),
             Attribute("body", "word", "mixed", "what is wrong with them", choices=POISON_BODIES),
         ),
-        timed=False,
     ),
     # -- the gateway -------------------------------------------------------------------------------------------------
     FaultKind(
         "half_open",
         piece="gateway",
-        target="",
+        target=CONNECTION,
         help="peers vanish without a word: what they are sent is lost and looks sent, until the end cuts them off",
         each="viewer",
         direction="both",
@@ -143,7 +150,7 @@ _ALL = (
     FaultKind(
         "callback_latency",
         piece="@connections",
-        target="",
+        target=CONNECTION,
         help="POSTs are handled later",
         each="call",
         direction="to viewers",
@@ -153,7 +160,7 @@ _ALL = (
     FaultKind(
         "callback_throttle",
         piece="@connections",
-        target="",
+        target=CONNECTION,
         help="POSTs are answered 429 and nothing is delivered (C14, L11)",
         each="call",
         direction="to viewers",
@@ -162,7 +169,7 @@ _ALL = (
     FaultKind(
         "callback_error",
         piece="@connections",
-        target="",
+        target=CONNECTION,
         help="POSTs are answered with a server error",
         each="call",
         direction="to viewers",
@@ -172,7 +179,7 @@ _ALL = (
     FaultKind(
         "callback_hang",
         piece="@connections",
-        target="",
+        target=CONNECTION,
         help="POSTs hang and then fail, as to a half-open peer (C20)",
         each="call",
         direction="to viewers",
@@ -186,7 +193,7 @@ _ALL = (
     FaultKind(
         "callback_reset",
         piece="@connections",
-        target="",
+        target=CONNECTION,
         help="the connection of the function to the gateway is cut in place of an answer",
         each="call",
         direction="to viewers",
@@ -196,7 +203,7 @@ _ALL = (
     FaultKind(
         "callback_race",
         piece="@connections",
-        target="",
+        target=CONNECTION,
         help="POSTs race a disconnect and are answered wrongly (C17)",
         each="call",
         direction="to viewers",

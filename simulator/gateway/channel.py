@@ -11,6 +11,7 @@ import asyncio
 import logging
 from typing import Protocol
 
+from simulator.active_faults import peer_name
 from simulator.gateway.core import ABNORMAL, NO_STATUS
 from simulator.gateway.frame_stream import Failed, FrameStream, PeerClosed, Ping, State, Text
 
@@ -89,6 +90,11 @@ class Channel:
         """The peer has read."""
         self._writing_paused = False
         self._take_events()
+
+    @property
+    def peer(self) -> str:
+        """Whose socket is at the other end (`peer_name`)."""
+        return peer_name(self._transport.get_extra_info("peername"))
 
     def stop_reading(self) -> None:
         """Hear nothing more from the peer, not even that it has gone."""

@@ -13,8 +13,7 @@ from simulator.gateway import control, management
 from simulator.gateway.channel import Channel
 from simulator.gateway.compression import Deflate, negotiate
 from simulator.gateway.core import ABNORMAL, GOING_AWAY, Handshake, WebSocketCore
-from simulator.gateway.fault_room import go_wrong
-from simulator.gateway.fault_rules import callback_mishap
+from simulator.gateway.fault_room import go_wrong, mishap_of
 from simulator.gateway.frame_stream import FrameStream
 from simulator.gateway.hosts import is_ours
 from simulator.gateway.http_answers import HttpAnswer, not_found
@@ -236,7 +235,7 @@ class GatewayConnection(HttpConnection):
     def _on_callback(self, core: WebSocketCore, request: HttpRequest, path: str) -> None:
         endpoint = self._endpoint
         if endpoint.faults is not None and request.method == "POST":
-            mishap = callback_mishap(endpoint.faults)
+            mishap = mishap_of(endpoint.faults, endpoint, management.connection_in_path(path, core.stage) or "")
             if mishap is not None:
                 endpoint.spawn(go_wrong(self, core, request, path, mishap))
                 return

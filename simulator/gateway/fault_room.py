@@ -7,7 +7,8 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from simulator.active_faults import ActiveFault, FaultSet
-from simulator.gateway.fault_rules import CALLBACK_KINDS, HALF_OPEN, Mishap, spoiled
+from simulator.errors import InputError
+from simulator.gateway.fault_rules import CALLBACK_KINDS, HALF_OPEN, Mishap, callback_mishap, spoiled
 from simulator.gateway.management import connection_in_path
 
 if TYPE_CHECKING:
@@ -36,12 +37,14 @@ class GatewayFaults:
 
     async def begin(self, fault_id: str, fault: ActiveFault) -> None:
         """See `FaultRoom.begin`."""
+        if fault.target is not None and not any(fault.target in endpoint.channels for endpoint in self._endpoints):
+            raise InputError(f"no connection {fault.target[:60]!r} is open; `GET` on it answers 410 as well.")
         if fault.kind == HALF_OPEN:
             self._silent[fault_id] = [
                 _silence(endpoint, connection_id, channel)
                 for endpoint in self._endpoints
                 for connection_id, channel in list(endpoint.channels.items())
-                if fault.hits() and not isinstance(channel, SilentChannel)
+                if not isinstance(channel, SilentChannel) and fault.hits(connection_id, channel.peer)
             ]
             return
         self._faults.add(fault_id, fault)
@@ -68,6 +71,11 @@ class SilentChannel:
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
 
+    @property
+    def peer(self) -> str:
+        """See `Channel.peer`."""
+        return self._channel.peer
+
     def send(self, payload: bytes, *, binary: bool = False) -> None:
         """Nothing leaves."""
 
@@ -85,6 +93,12 @@ def _silence(endpoint: Endpoint, connection_id: str, channel: Channel) -> Silent
     silent = SilentChannel(channel)
     endpoint.channels[connection_id] = silent
     return silent
+
+
+def mishap_of(faults: Sequence[ActiveFault], endpoint: Endpoint, connection_id: str) -> Mishap | None:
+    """Draw what becomes of one POST to a connection."""
+    channel = endpoint.channels.get(connection_id)
+    return callback_mishap(faults, connection_id, *(() if channel is None else (channel.peer,)))
 
 
 async def go_wrong(

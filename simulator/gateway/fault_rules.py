@@ -45,15 +45,15 @@ class Mishap:
     cuts_viewer: bool = False
 
 
-def callback_mishap(faults: Iterable[ActiveFault]) -> Mishap | None:
-    """Draw what becomes of one POST; None when no fault hits it."""
+def callback_mishap(faults: Iterable[ActiveFault], *names: str) -> Mishap | None:
+    """Draw what becomes of one POST to the connection of these names (id, peer); None when no fault hits it."""
     delay_s = 0.0
     struck: Mishap | None = None
     for fault in faults:
         if fault.kind == "callback_latency":
-            if fault.hits():
+            if fault.hits(*names):
                 delay_s += fault.delay_s()
-        elif struck is None and fault.hits():
+        elif struck is None and fault.hits(*names):
             struck = _STRIKES[fault.kind](fault)
     if not delay_s:
         return struck

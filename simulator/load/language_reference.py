@@ -79,7 +79,7 @@ What goes wrong, each in a table of its own:
 | `attributes` | table | the kind's | What the kind needs to know |
 
 Those of a local stack are refused by name when the target is deployed. The stack is whole again when the run ends, and
-when the run is killed, at the fault's own end."""
+some seconds after it was killed. [docs/faults.md](../docs/faults.md) has more."""
 
 _EXPECT = f"""\
 A list of comparisons under `run`, for the whole run, or under the name of a phase. Arithmetic is allowed, and the

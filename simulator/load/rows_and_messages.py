@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from random import Random
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -35,12 +36,11 @@ class Stack(Protocol):
     def sqs(self) -> Any:
         """A boto3 client."""
 
-    @property
-    def dynamodb(self) -> Any:
-        """A boto3 client."""
-
     def connections_table(self) -> str:
         """Its name."""
+
+    def connection_rows(self) -> int:
+        """How many rows it has."""
 
     def vendor_queue_url(self) -> str:
         """Where updates go."""
@@ -52,6 +52,7 @@ class ContentLever:
     def __init__(self, stack: Stack, clock: Clock) -> None:
         self._stack = stack
         self._clock = clock
+        self._sending: dict[int, asyncio.Task[None]] = {}
 
     @property
     def kinds(self) -> Collection[str]:
@@ -60,19 +61,36 @@ class ContentLever:
 
     async def begin(self, fault: Fault, chance: Random) -> None:
         """See `Lever.begin`."""
-        work = self._write_rows if fault.kind.name == "stale_rows" else self._send_poison
-        try:
-            await asyncio.to_thread(work, fault, chance)
-        except (BotoCoreError, ClientError) as error:
-            raise EnvironmentFailure(f"the stack did not take it ({error}).") from error
+        if fault.kind.name == "stale_rows":
+            await _in_a_thread(self._write_rows, fault, chance)
+            return
+        bodies = poison(str(fault.attributes["body"]), int(fault.attributes["messages"]), chance)
+        if fault.duration_s is None:
+            await _in_a_thread(self._send, bodies)
+        else:
+            self._sending[id(fault)] = asyncio.create_task(self._send_over(fault.duration_s, bodies))
 
     async def end(self, fault: Fault) -> None:
         """See `Lever.end`; what was put in is the stack's to get rid of."""
+        sending = self._sending.pop(id(fault), None)
+        if sending is None:
+            return
+        if not sending.done():
+            sending.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await sending
+
+    async def _send_over(self, duration_s: float, bodies: Sequence[str]) -> None:
+        """Each in the middle of its share of the time, so that all are there when it is over."""
+        began_s = self._clock.monotonic_s()
+        for number, body in enumerate(bodies):
+            await asyncio.sleep(began_s + duration_s * (number + 0.5) / len(bodies) - self._clock.monotonic_s())
+            await _in_a_thread(self._send, [body])
 
     def _write_rows(self, fault: Fault, chance: Random) -> None:
         table = self._stack.connections_table()
         share = float(fault.attributes["share"])
-        count = rows_for(share, self._rows_in(table))
+        count = rows_for(share, self._stack.connection_rows())
         now_ms = self._clock.wall_ms()
         connected_at_ms = now_ms - round(1_000 * float(fault.attributes["age_s"]))
         for _ in range(count):
@@ -83,15 +101,8 @@ class ContentLever:
                 expires_at_s=connected_at_ms // 1_000 + _ROW_LIFE_S,
             )
 
-    def _rows_in(self, table: str) -> int:
-        pages = self._stack.dynamodb.get_paginator("scan").paginate(
-            TableName=table, Select="COUNT", ConsistentRead=True
-        )
-        return sum(int(page["Count"]) for page in pages)
-
-    def _send_poison(self, fault: Fault, chance: Random) -> None:
+    def _send(self, bodies: Sequence[str]) -> None:
         url = self._stack.vendor_queue_url()
-        bodies = poison(str(fault.attributes["body"]), int(fault.attributes["messages"]), chance)
         for start in range(0, len(bodies), _BATCH):
             entries = [
                 {"Id": str(number), "MessageBody": body} for number, body in enumerate(bodies[start : start + _BATCH])
@@ -99,6 +110,13 @@ class ContentLever:
             answer = self._stack.sqs.send_message_batch(QueueUrl=url, Entries=entries)
             for refused in answer.get("Failed", []):
                 raise EnvironmentFailure(f"the queue did not take a message ({refused.get('Code')}).")
+
+
+async def _in_a_thread(work: Callable[..., None], *arguments: Any) -> None:
+    try:
+        await asyncio.to_thread(work, *arguments)
+    except (BotoCoreError, ClientError) as error:
+        raise EnvironmentFailure(f"the stack did not take it ({error}).") from error
 
 
 def rows_for(share: float, live: int) -> int:

@@ -211,7 +211,7 @@ class _Run:
         self._swarm = Swarm(self._websocket_url, audience, self._clock, self._ledger, seed=self._scenario.seed)
         levers = [*self._levers, ViewerLever(self._swarm), ContentLever(self._view, self._clock)]
         if self._view.is_local:
-            levers.append(StackLever(self._websocket_url))
+            levers.append(StackLever(self._websocket_url, self._swarm))
         self._faults = FaultPlay(self._scenario.faults, levers, self._clock, self._scenario.seed)
 
     # -- the acts --------------------------------------------------------------------------------------------------
@@ -478,6 +478,7 @@ class _Run:
                 ],
                 reconnected=swarm.reconnected,
                 peak=ledger.roll.peak,
+                rows_without_socket=await self._rows_without_socket(),
             ),
             frames=Frames(
                 total=ledger.frames,
@@ -528,6 +529,13 @@ class _Run:
             return None
         found = await _or_none(asyncio.to_thread(self._view.messages, url))
         return None if found is None else max(0, sum(found) - baseline.dead_letters)
+
+    async def _rows_without_socket(self) -> int | None:
+        try:
+            rows = await asyncio.to_thread(self._view.connection_rows)
+        except (StackUnreachable, InputError):  # a stack may keep its connections elsewhere
+            return None
+        return max(0, rows - self._ledger.roll.open)
 
     async def _dead_letter_ids(self, baseline: _Baseline) -> list[str]:
         """The ids of updates in the dead-letter queue, some hundreds at most."""

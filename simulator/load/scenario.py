@@ -484,10 +484,10 @@ def _uses_duration(scenario: Scenario) -> bool:
 
 
 def _check_targets(table: StrictTable, scenario: Scenario) -> None:
-    """A fault of the viewers may be narrowed to a group that there is."""
+    """A fault that hits viewers may be narrowed to a group that there is."""
     labels = [group.label for group in scenario.groups]
     for number, fault in enumerate(scenario.faults, start=1):
-        if fault.kind.piece == "viewers" and fault.target is not None and fault.target not in labels:
+        if fault.kind.takes_a_group and fault.target is not None and fault.target not in labels:
             raise table.refusal(
                 f"faults[{number}].target", f'names the group "{fault.target}", and there is {", ".join(labels)}'
             )

@@ -1,7 +1,7 @@
 """Brings about the faults that act inside a local stack, through its control endpoint (`simulator.gateway.control`).
 
-The stack is told how long a fault lasts, so it ends by itself when this process is killed. One that lasts until the end
-of the run is on lease, and prolonged while the run goes on.
+Each fault is on lease, and prolonged while it is to last: when this process is killed, the stack is whole again after
+`LEASE_S` at most.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import http.client
 import json
 from collections.abc import Collection
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote, urlsplit
 
 from simulator.errors import EnvironmentFailure, SimulatorError
@@ -20,17 +20,28 @@ from simulator.fault_kinds import FAULT_KINDS
 from simulator.load.faults import Fault
 
 FAULTS_PATH = "/.tracker-sim/faults"
-LEASE_S = 30.0
-_RENEW_EVERY_S = 10.0
+LEASE_S = 15.0
+RENEW_EVERY_S = 3.0
 _TIMEOUT_S = 10.0
 _ANSWER_LIMIT_BYTES = 1024 * 1024
 
 
-class StackLever:
-    """See `simulator.load.fault_play.Lever`. `url` is any address on the stack's main port."""
+class Addresses(Protocol):
+    """As much of `simulator.load.viewer_faults.Viewers` as is needed here."""
 
-    def __init__(self, url: str) -> None:
+    def addresses(self, group: str) -> list[str]:
+        """Of the viewers of a group, the addresses of their open sockets."""
+
+
+class StackLever:
+    """See `simulator.load.fault_play.Lever`.
+
+    `url` is any address on the stack's main port; `viewers` are those of the groups that a fault may be narrowed to.
+    """
+
+    def __init__(self, url: str, viewers: Addresses | None = None) -> None:
         self._address = urlsplit(url)
+        self._viewers = viewers
         self._ids: dict[int, str] = {}
         self._leases: dict[int, asyncio.Task[None]] = {}
 
@@ -43,34 +54,41 @@ class StackLever:
         """See `Lever.begin`."""
         document = {
             "kind": fault.kind.name,
-            "target": fault.target,
+            **self._narrowed(fault),
             "probability": fault.probability,
             "attributes": dict(fault.attributes),
-            "duration_s": LEASE_S if fault.duration_s is None else fault.duration_s,
+            "duration_s": LEASE_S,
             "seed": chance.getrandbits(64),
         }
         status, answer = await asyncio.to_thread(self._ask, "POST", FAULTS_PATH, document)
         if status != http.client.OK:
             raise EnvironmentFailure(str(answer.get("message") or f"the stack answered {status}."))
         self._ids[id(fault)] = str(answer.get("id"))
-        if fault.duration_s is None:
-            self._leases[id(fault)] = asyncio.create_task(self._renew(self._path(fault)))
+        self._leases[id(fault)] = asyncio.create_task(self._renew(self._path(fault)))
 
     async def end(self, fault: Fault) -> None:
-        """See `Lever.end`; it may have come to its end by itself, a moment before."""
-        lease = self._leases.pop(id(fault), None)
-        if lease is not None:
-            lease.cancel()
+        """See `Lever.end`."""
+        self._leases.pop(id(fault)).cancel()
         path = self._path(fault)
         del self._ids[id(fault)]
         status, answer = await asyncio.to_thread(self._ask, "DELETE", path)
-        if status not in (http.client.OK, http.client.NOT_FOUND):
+        if status == http.client.NOT_FOUND:
+            raise EnvironmentFailure(
+                f"it had come to its end before: the stack did not hear from the run for {LEASE_S:g} s, or was "
+                "started again."
+            )
+        if status != http.client.OK:
             raise EnvironmentFailure(str(answer.get("message") or f"the stack answered {status}."))
+
+    def _narrowed(self, fault: Fault) -> dict[str, Any]:
+        if fault.target is None or not fault.kind.takes_a_group:
+            return {"target": fault.target}
+        return {"peers": [] if self._viewers is None else self._viewers.addresses(fault.target)}
 
     async def _renew(self, path: str) -> None:
         while True:
-            await asyncio.sleep(_RENEW_EVERY_S)
-            with contextlib.suppress(SimulatorError):  # a busy stack; there is time for two more
+            await asyncio.sleep(RENEW_EVERY_S)
+            with contextlib.suppress(SimulatorError):  # a busy stack; there is time for more
                 await asyncio.to_thread(self._ask, "POST", path, {"duration_s": LEASE_S})
 
     def _path(self, fault: Fault) -> str:

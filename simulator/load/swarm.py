@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
 
+from simulator.active_faults import peer_name
 from simulator.clock import Clock
 from simulator.errors import InputError
 from simulator.load.audience import Audience, Group, Visit
@@ -176,6 +177,12 @@ class Swarm:
     def connected(self, group: str | None) -> list[int]:
         """See `simulator.load.viewer_faults.Viewers`."""
         return sorted(number for number in self._sockets if group is None or self._group(number).label == group)
+
+    def addresses(self, group: str) -> list[str]:
+        """See `Viewers.addresses`."""
+        return [
+            peer_name(self._sockets[number].transport.get_extra_info("sockname")) for number in self.connected(group)
+        ]
 
     def cut(self, viewer: int) -> None:
         """See `Viewers.cut`."""

@@ -16,6 +16,9 @@ class Viewers(Protocol):
     def connected(self, group: str | None) -> list[int]:
         """The viewers (of one group) whose sockets are open, in order."""
 
+    def addresses(self, group: str) -> list[str]:
+        """Of the viewers of a group whose sockets are open, the addresses of these sockets (`peer_name`)."""
+
     def cut(self, viewer: int) -> None:
         """End the viewer's connection without a close frame."""
 

@@ -72,6 +72,7 @@ async def test_a_fault_is_on_with_every_attribute_until_it_is_ended(board: Fault
         "id": fault_id,
         "kind": "function_kill",
         "target": "stack-send",
+        "peers": None,
         "probability": 0.25,
         "attributes": {"after_ms": 5},
     }
@@ -130,7 +131,11 @@ async def test_a_room_that_fails_has_nothing_on(board: FaultBoard, room: Room) -
         pytest.param({"kind": "callback_hang", "duration_s": float("nan")}, "duration_s must be", id="NaN"),
         pytest.param({"kind": "callback_hang", "duration_s": True}, "duration_s must be", id="a flag for a number"),
         pytest.param({"kind": "callback_hang", "probability": 30}, "probability must be", id="per cent"),
-        pytest.param({"kind": "callback_hang", "target": "x"}, "cannot be narrowed", id="a target for what has none"),
+        pytest.param(
+            {"kind": "callback_hang", "target": 1}, "'1' is none of this stack", id="a target that is no text"
+        ),
+        pytest.param({"kind": "callback_hang", "peers": "x"}, "peers must be a list", id="peers that are none"),
+        pytest.param({"kind": "function_kill", "peers": []}, "does not hit single viewers", id="peers of a function"),
         pytest.param({"kind": "function_kill", "target": "x"}, "it has Send, stack-send", id="an unknown target"),
         pytest.param({"kind": "callback_hang", "attributes": 1}, "must be an object", id="attributes that are none"),
         pytest.param({"kind": "callback_hang", "attributes": {"x": 1}}, "no attribute 'x'", id="an unknown attribute"),

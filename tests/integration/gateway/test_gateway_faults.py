@@ -7,6 +7,8 @@ import json
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from simulator.active_faults import peer_name
+
 JSON = ("Content-Type: application/json",)
 PATIENCE_S = 10.0
 FAULTS = "/.tracker-sim/faults"
@@ -169,3 +171,36 @@ async def test_a_page_whose_name_points_here_may_neither_look_nor_switch(serve):
     raw = await served.raw()
     raw.send(b"GET /.tracker-sim/faults HTTP/1.1\r\nHost: evil.com\r\n\r\n")
     assert (await raw.answer()).status == 403
+
+
+async def test_c20_a_fault_may_hit_one_connection_by_its_id_or_its_socket_and_no_other(serve):
+    served = await serve()
+    one, one_id = await served.client_and_id()
+    other, other_id = await served.client_and_id()
+    for narrowed in ({"target": one_id}, {"peers": [peer_name(one.transport.get_extra_info("sockname"))]}):
+        fault_id = await switch_on(served, "callback_hang", attributes={"hang_ms": 1, "status": 504}, **narrowed)
+        assert (await post(served, one_id)).status == 504
+        await assert_healthy(served, other, other_id)
+        await switch_off(served, fault_id)
+    await assert_healthy(served, one, one_id)
+
+
+async def test_half_open_peers_may_be_named(serve):
+    served = await serve()
+    one, one_id = await served.client_and_id()
+    other, other_id = await served.client_and_id()
+    fault_id = await switch_on(served, "half_open", target=one_id)
+    assert (await post(served, one_id)).status == 200
+    await assert_healthy(served, other, other_id)
+    await switch_off(served, fault_id)
+    with pytest.raises(ConnectionClosed):
+        await next_frame(one)
+    await assert_healthy(served, other, other_id)
+
+
+async def test_a_connection_that_is_not_there_cannot_be_hit(serve):
+    served = await serve()
+    wish = {"kind": "half_open", "duration_s": 60, "target": "nobody="}
+    answer = await served.ask("POST", FAULTS, json.dumps(wish).encode(), headers=JSON)
+    assert answer.status == 400
+    assert b"no connection 'nobody=' is open" in answer.body

@@ -44,6 +44,13 @@ class Control:
         return await asyncio.wait_for(self.asked.get(), 10)
 
 
+class Viewers:
+    """Says whose addresses it was asked for."""
+
+    def addresses(self, group: str) -> list[str]:
+        return ["127.0.0.1 1", group]
+
+
 @pytest.fixture
 def control() -> Control:
     return Control()
@@ -53,14 +60,14 @@ def control() -> Control:
 async def lever(control: Control) -> AsyncIterator[StackLever]:
     server = await asyncio.start_server(control.serve, "127.0.0.1", 0)
     async with server:
-        yield StackLever(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/primary")
+        yield StackLever(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/primary", Viewers())
 
 
 THROTTLE = FAULT_KINDS["dynamodb_throttle"]
 ATTRIBUTES = {"operation": "Scan", "error": "ThrottlingException"}
 
 
-async def test_the_stack_is_told_everything_and_how_long(lever: StackLever, control: Control) -> None:
+async def test_the_stack_is_told_everything_and_for_how_long(lever: StackLever, control: Control) -> None:
     fault = Fault(THROTTLE, "rows", 1.0, 2.5, 0.25, ATTRIBUTES)
     await lever.begin(fault, Random(1))
     wish = {
@@ -68,7 +75,7 @@ async def test_the_stack_is_told_everything_and_how_long(lever: StackLever, cont
         "target": "rows",
         "probability": 0.25,
         "attributes": ATTRIBUTES,
-        "duration_s": 2.5,
+        "duration_s": LEASE_S,
         "seed": Random(1).getrandbits(64),
     }
     assert await control.next() == ("POST", "/.tracker-sim/faults", wish)
@@ -76,10 +83,10 @@ async def test_the_stack_is_told_everything_and_how_long(lever: StackLever, cont
     assert await control.next() == ("DELETE", "/.tracker-sim/faults/f1", None)
 
 
-async def test_a_fault_without_an_end_is_on_lease_and_prolonged(
+async def test_a_fault_is_on_lease_and_prolonged_until_it_is_ended(
     lever: StackLever, control: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stack_lever, "_RENEW_EVERY_S", 0.001)
+    monkeypatch.setattr(stack_lever, "RENEW_EVERY_S", 0.001)
     fault = Fault(THROTTLE, attributes=ATTRIBUTES)
     await lever.begin(fault, Random(1))
     assert (await control.next())[2]["duration_s"] == LEASE_S
@@ -87,10 +94,19 @@ async def test_a_fault_without_an_end_is_on_lease_and_prolonged(
     await lever.end(fault)
 
 
-async def test_a_fault_that_ended_by_itself_is_no_trouble(lever: StackLever, control: Control) -> None:
+async def test_a_fault_that_was_over_before_its_time_is_told(lever: StackLever, control: Control) -> None:
     fault = Fault(THROTTLE, duration_s=1.0, attributes=ATTRIBUTES)
     await lever.begin(fault, Random(1))
     control.answer = (404, {"message": "Not Found"})
+    with pytest.raises(EnvironmentFailure, match="it had come to its end before"):
+        await lever.end(fault)
+
+
+async def test_a_fault_of_a_group_names_the_sockets_of_its_viewers(lever: StackLever, control: Control) -> None:
+    fault = Fault(FAULT_KINDS["half_open"], "walkers")
+    await lever.begin(fault, Random(1))
+    wish = (await control.next())[2]
+    assert (wish["peers"], "target" in wish) == (["127.0.0.1 1", "walkers"], False)
     await lever.end(fault)
 
 
