@@ -88,7 +88,7 @@ def facts(**changes: Any) -> RunFacts:
         "provenance": {"versions": {"tool": "1"}, "machine": {"cpus": 2}, "commit": None},
         "started_at": "2026-01-01T00:00:00.000+00:00",
         "books": books(),
-        "connections": Connections(asked=2, opened=2, refusals={}, peak=2),
+        "connections": Connections(asked=2, opened=2, refusals={}, peak=2, rows_without_socket=0),
         "frames": Frames(total=20),
         "vendors": vendor(),
         "start_s": 100.0,
