@@ -235,6 +235,7 @@ def _describe(endpoints: Any, template: Path, seed: int) -> None:
         ("template", str(template)),
         *((f"API {name}", url) for name, url in endpoints.apis.items()),
         ("@connections", endpoints.management_url or "-"),
+        *([("certificates", endpoints.ca_bundle)] if _is_secure(endpoints) else []),
         ("DynamoDB, SQS", endpoints.aws_endpoint_url),
         ("Lambda", endpoints.lambda_url),
         *((f"queue {name}", url) for name, url in endpoints.queue_urls.items()),
@@ -249,6 +250,10 @@ def _describe(endpoints: Any, template: Path, seed: int) -> None:
     if endpoints.queue_urls:
         hints.append("`tracker-sim send --vendor NAME --lat 37.77 --long -122.42` moves a vendor")
     click.echo(f"Ready. {', '.join([*hints, 'Ctrl-C stops'])}.", err=True)
+
+
+def _is_secure(endpoints: Any) -> bool:
+    return any(url.startswith(("wss:", "https:")) for url in endpoints.apis.values())
 
 
 # -- run ---------------------------------------------------------------------------------------------------------------
@@ -614,8 +619,10 @@ def connect(
         if url is not None or token is not None:
             raise InputError("--vendor is for the running stack; elsewhere give --token alone.")
         token = _token_for(vendor, port).token
+    ca_bundle = None
     if url is None:
-        url = find(port).websocket_url
+        found = find(port)
+        url, ca_bundle = found.websocket_url, found.ca_bundle
     if url is None:
         raise InputError("the running stack has no WebSocket API; give a URL.")
     pairs = []
@@ -640,6 +647,7 @@ def connect(
                 frame_limit=count,
                 headers=tuple(pairs),
                 subprotocols=subprotocols,
+                ca_bundle=ca_bundle,
             )
 
     run_loop(watch(url))

@@ -12,9 +12,9 @@ class Endpoints:
     """The addresses and names of one running stack."""
 
     websocket_url: str | None
-    """`ws://host:port/stage` of the first WebSocket API; None when the template has none."""
+    """`ws://host:port/stage` of the first WebSocket API (`wss://` with TLS); None when the template has none."""
     http_url: str | None
-    """`http://host:port/stage` (or without stage) of the first HTTP API; None when the template has none."""
+    """`http://host:port/stage` (or without stage; `https://` with TLS) of the first HTTP API; None without one."""
     management_url: str | None
     """`http://host:port/stage`: boto3's `endpoint_url` for `apigatewaymanagementapi`."""
     apis: Mapping[str, str]
@@ -32,6 +32,8 @@ class Endpoints:
     """Function names."""
     pid: int
     """The process to stop (SIGTERM)."""
+    ca_bundle: str | None = None
+    """File of certificates (PEM) that trusts this stack's own beside the public ones; gone when the stack is."""
 
     def to_json(self) -> dict[str, Any]:
         """As JSON-serialisable values, keys as above."""

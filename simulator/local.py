@@ -146,10 +146,14 @@ class LocalStack:
             {
                 function.name: {
                     **local_environment(
-                        function, stack=self.stack, api_addresses=addresses, aws_endpoint_url=aws_endpoint_url
+                        function,
+                        stack=self.stack,
+                        api_addresses=addresses,
+                        aws_endpoint_url=aws_endpoint_url,
+                        tls=self.gateway.speaks_tls,
                     ),
                     **secret_variables(function, self.vendor_token_secret),
-                    "AWS_CA_BUNDLE": str(self.gateway.ca_bundle),
+                    **self._trust(),
                 }
                 for function in self.stack.functions
             },
@@ -213,14 +217,20 @@ class LocalStack:
     async def _invoke(self, function_name: str, payload: bytes, *, origin: str = "") -> InvocationResult:
         return await self.functions.invoke(function_name, payload, origin=origin)
 
+    def _trust(self) -> dict[str, str]:
+        """What lets a function trust the gateway: boto3 always, since handlers build `https://` by themselves (E13)."""
+        bundle = str(self.gateway.ca_bundle)
+        return {"AWS_CA_BUNDLE": bundle, **({"SSL_CERT_FILE": bundle} if self.gateway.speaks_tls else {})}
+
     def _describe(
         self, aws_endpoint_url: str, queue_urls: Mapping[str, str], addresses: Mapping[str, str]
     ) -> Endpoints:
         apis: dict[str, str] = {}
+        secure = "s" if self.gateway.speaks_tls else ""
         for websocket_api in self.stack.websocket_apis:
-            apis[websocket_api.logical_id] = f"ws://{addresses[websocket_api.api_id]}/{websocket_api.stage}"
+            apis[websocket_api.logical_id] = f"ws{secure}://{addresses[websocket_api.api_id]}/{websocket_api.stage}"
         for http_api in self.stack.http_apis:
-            base = f"http://{addresses[http_api.api_id]}"
+            base = f"http{secure}://{addresses[http_api.api_id]}"
             apis[http_api.logical_id] = base if http_api.stage == "$default" else f"{base}/{http_api.stage}"
         websocket_url = next((apis[api.logical_id] for api in self.stack.websocket_apis), None)
         return Endpoints(
@@ -235,6 +245,7 @@ class LocalStack:
             tables=tuple(table.name for table in self.stack.tables),
             functions=tuple(function.name for function in self.stack.functions),
             pid=os.getpid(),
+            ca_bundle=str(self.gateway.ca_bundle),
         )
 
 

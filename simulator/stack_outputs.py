@@ -33,6 +33,7 @@ class StackAddresses:
     region: str
     aws_endpoint_url: str | None = None
     """None: where the user's AWS settings say, which is AWS."""
+    ca_bundle: str | None = None
 
 
 def read_outputs(document: Any) -> dict[str, str]:

@@ -16,6 +16,7 @@ from websockets.frames import CloseCode
 from websockets.typing import Subprotocol
 
 from simulator.errors import EnvironmentFailure, InputError
+from simulator.trust import tls_context
 
 _STDIN = 0
 
@@ -43,13 +44,14 @@ async def view(
     frame_limit: int | None = None,
     headers: tuple[tuple[str, str], ...] = (),
     subprotocols: tuple[str, ...] = (),
+    ca_bundle: str | None = None,
 ) -> None:
     """Connect to `url`, send `messages` and the lines of stdin, write each frame's line until told to stop.
 
     Returns when `stop` is set, after `frame_limit` frames, or when the server closes normally; raises
-    EnvironmentFailure when the handshake is refused or the connection breaks.
+    EnvironmentFailure when the handshake is refused or the connection breaks. `ca_bundle` is for a `wss://` URL.
     """
-    socket = await _connected(url, headers, subprotocols)
+    socket = await _connected(url, headers, subprotocols, ca_bundle)
     try:
         async with socket:
             for message in messages:
@@ -65,10 +67,13 @@ async def view(
         raise EnvironmentFailure(f"the server ended the connection {seen}.") from error
 
 
-async def _connected(url: str, headers: tuple[tuple[str, str], ...], subprotocols: tuple[str, ...]) -> ClientConnection:
+async def _connected(
+    url: str, headers: tuple[tuple[str, str], ...], subprotocols: tuple[str, ...], ca_bundle: str | None
+) -> ClientConnection:
     try:
         return await connect(
             url,
+            ssl=tls_context(url, ca_bundle),
             additional_headers=list(headers),
             subprotocols=[Subprotocol(name) for name in subprotocols] or None,
             max_size=None,

@@ -164,6 +164,11 @@ class Gateway:
             raise RuntimeError("the gateway has not been started")
         return self._authority.bundle
 
+    @property
+    def speaks_tls(self) -> bool:
+        """Whether its addresses are told as `wss://` and `https://`; every port takes both anyway."""
+        return self._settings.tls
+
     def connection_counts(self) -> dict[str, int]:
         """Handshakes accepted and refused so far, and connections open now, over all WebSocket APIs."""
         cores = [endpoint.websocket for endpoint in self._endpoints if endpoint.websocket is not None]

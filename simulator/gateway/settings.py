@@ -39,6 +39,9 @@ class GatewaySettings:
         1_024, "bytes from which a message is compressed for a client that agreed to it", row="H15"
     )
     # -- switches --------------------------------------------------------------------------------------------------
+    tls: bool = setting(
+        False, "addresses are wss:// and https://, under a throwaway authority; plain is served beside it", row="H01"
+    )
     verify_signatures: bool = setting(False, "callbacks must carry a good SigV4 signature, else 403", row="C03")
     permessage_deflate: bool = setting(True, "compression is agreed on with clients that offer it", row="H15")
     allowed_hosts: str = setting(

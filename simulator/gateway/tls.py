@@ -1,7 +1,7 @@
 """A throwaway certificate authority, so that `https://{domainName}/{stage}` built from an event works (E13).
 
 The functions trust it through `AWS_CA_BUNDLE`: a bundle of the public authorities and ours, so that a handler that
-calls the internet still can. Everything lives in a private temporary folder and goes with it.
+calls the internet still can. It lies in a private temporary folder and goes with it; the private keys stay in memory.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ class ThrowawayAuthority:
         self.server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         """For the listening side; TLS 1.2 or later (H01)."""
         self.server_context.minimum_version = ssl.TLSVersion.TLSv1_2
-        certificate.configure_cert(self.server_context)
+        # OpenSSL reads a key from a file only: it is there for a moment, in a folder that only the user can look into.
+        with certificate.private_key_and_cert_chain_pem.tempfile(dir=self._folder.name) as pem:
+            self.server_context.load_cert_chain(pem)
         self.bundle = Path(self._folder.name) / "ca-bundle.pem"
         """For `AWS_CA_BUNDLE`."""
         public = Path(botocore.httpsession.where()).read_bytes()

@@ -103,7 +103,7 @@ async def run_scenario(
         raise InputError("The stack has no WebSocket API, so nobody can subscribe; give a template that has one.")
     with aws_environment(target.aws_endpoint_url, target.region):
         view = await asyncio.to_thread(StackView, target)
-        run = _Run(prepared, view, target.websocket_url, progress, stop, clock or SystemClock(), levers, results)
+        run = _Run(prepared, view, target, progress, stop, clock or SystemClock(), levers, results)
         return await run.play()
 
 
@@ -122,7 +122,7 @@ class _Run:
         self,
         prepared: Prepared,
         view: StackView,
-        websocket_url: str,
+        target: Target,
         progress: ProgressDisplay,
         stop: asyncio.Event,
         clock: Clock,
@@ -132,7 +132,7 @@ class _Run:
         self._prepared = prepared
         self._scenario = prepared.scenario
         self._view = view
-        self._websocket_url = websocket_url
+        self._websocket_url, self._ca_bundle = target.websocket_url or "", target.ca_bundle
         self._clock = clock
         self._progress = progress
         self._asked_to_stop = stop
@@ -208,7 +208,14 @@ class _Run:
             give_up_s=self._policy.limit_s + settings.quiet_s,
             grace_s=settings.leave_grace_s,
         )
-        self._swarm = Swarm(self._websocket_url, audience, self._clock, self._ledger, seed=self._scenario.seed)
+        self._swarm = Swarm(
+            self._websocket_url,
+            audience,
+            self._clock,
+            self._ledger,
+            seed=self._scenario.seed,
+            ca_bundle=self._ca_bundle,
+        )
         levers = [*self._levers, ViewerLever(self._swarm), ContentLever(self._view, self._clock)]
         if self._view.is_local:
             levers.append(StackLever(self._websocket_url, self._swarm))

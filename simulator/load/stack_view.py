@@ -45,6 +45,10 @@ class Target(Protocol):
         """DynamoDB and SQS; None is wherever the user's AWS settings point."""
 
     @property
+    def ca_bundle(self) -> str | None:
+        """Certificates to trust for addresses with TLS in place of this machine's."""
+
+    @property
     def region(self) -> str:
         """AWS region."""
 
@@ -207,8 +211,8 @@ class StackView:
         address = urlsplit(self._target.management_url or self._target.websocket_url or "")
         if not address.hostname:
             return None
-        kind = http.client.HTTPSConnection if address.scheme in ("https", "wss") else http.client.HTTPConnection
-        connection = kind(address.hostname, address.port, timeout=_TIMEOUT_S)
+        # Plain, be the addresses `https://`: the port takes both, and this is a stack of our own.
+        connection = http.client.HTTPConnection(address.hostname, address.port, timeout=_TIMEOUT_S)
         try:
             connection.request("GET", STATS_PATH, headers={"Connection": "close"})
             answer = connection.getresponse()

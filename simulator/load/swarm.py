@@ -30,6 +30,7 @@ from simulator.load.audience import Audience, Group, Visit
 from simulator.load.descriptors import ensure_descriptors, out_of_descriptors
 from simulator.load.subscribers import Ending
 from simulator.load.viewer_connection import ViewerConnection
+from simulator.trust import tls_context
 from simulator.vendors.seeds import seeded
 
 OPEN_TIMEOUT_S = 30.0
@@ -84,9 +85,14 @@ class Swarm:
         *,
         seed: int = 0,
         only: Sequence[int] | None = None,
+        ca_bundle: str | None = None,
     ) -> None:
-        """`only` are the subscribers that this swarm has; the others are somebody else's."""
+        """`only` are the subscribers that this swarm has; the others are somebody else's.
+
+        `ca_bundle` names certificates to trust for a `wss://` address in place of this machine's.
+        """
         self.url = url
+        self._tls = tls_context(url, ca_bundle)
         self.opened = 0
         """Handshakes that succeeded."""
         self.reconnected = 0
@@ -264,6 +270,7 @@ class Swarm:
             more["sock"] = await self._small_socket()
         await connect(
             self.url,
+            ssl=self._tls,
             create_connection=cast("Any", factory),
             compression="deflate" if group.compression else None,
             ping_interval=None,

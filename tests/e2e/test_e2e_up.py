@@ -27,6 +27,7 @@ KEYS = {
     "tables",
     "functions",
     "pid",
+    "ca_bundle",
 }
 
 

@@ -12,7 +12,7 @@ import tracker
 TRACKER = Path(tracker.__file__).parent
 SIMULATOR = Path(simulator.__file__).parent
 
-LEAVES = {"errors", "clock", "invocation", "http11", "endpoints", "loopback", "resources", "setting"}
+LEAVES = {"errors", "clock", "invocation", "http11", "endpoints", "loopback", "resources", "setting", "trust"}
 LEAVES |= {"fault_kinds", "active_faults", "fault_board"}
 """Single modules that any room may use; they import no room."""
 

@@ -57,6 +57,7 @@ class FakeTarget:
     queue_urls: dict[str, str]
     region: str = REGION
     tables: tuple[str, ...] = ("websocket-connections", "vendors")
+    ca_bundle: str | None = None
 
 
 @dataclass

@@ -44,6 +44,27 @@ def test_addresses_of_this_stack_become_local(stack: Stack, value: str, local: s
     assert localise(value, stack=stack, api_addresses=addresses, aws_endpoint_url="http://127.0.0.1:90/") == local
 
 
+@pytest.mark.parametrize(
+    ("value", "local"),
+    [
+        (f"wss://aaaaaaaaaa.{HOST}/primary", "wss://127.0.0.1:81/primary"),
+        (f"https://aaaaaaaaaa.{HOST}/primary", "https://127.0.0.1:81/primary"),
+        (f"aaaaaaaaaa.{HOST}", "127.0.0.1:81"),
+        ("https://sqs.us-east-1.amazonaws.com/123456789012/q", "http://127.0.0.1:90/123456789012/q"),
+    ],
+)
+def test_with_tls_the_addresses_of_apis_stay_secure(stack: Stack, value: str, local: str) -> None:
+    """Queues are moto's, which speaks no TLS."""
+    found = localise(
+        value,
+        stack=stack,
+        api_addresses={"aaaaaaaaaa": "127.0.0.1:81"},
+        aws_endpoint_url="http://127.0.0.1:90",
+        tls=True,
+    )
+    assert found == local
+
+
 def test_a_function_gets_all_its_variables_localised(stack: Stack) -> None:
     environment = local_environment(
         stack.functions[0],
