@@ -29,7 +29,7 @@ import click
 from click.core import ParameterSource
 
 from simulator import __version__
-from simulator.cli_scenarios import scenarios
+from simulator.cli_scenarios import check_stack, scenarios, template_for
 from simulator.errors import EnvironmentFailure, InputError, SimulatorError
 from simulator.loopback import without_proxy
 
@@ -38,7 +38,6 @@ T = TypeVar("T")
 
 _INTERRUPTED = 130
 _STDIN = 0
-_TEMPLATE_NAMES = ("template.yaml", "template.yml", "template.json")
 """Where `sam` looks too."""
 _SAME_WISH_S = 1.0
 _LOG_NAME_CHARS = 60
@@ -194,7 +193,7 @@ def up(as_json: bool, quiet: bool, until_stdin_closes: bool, seed: int | None, *
 
     _set_up_logging(quiet=quiet)
     settings = LocalSettings(
-        template=_template(options.pop("template")),
+        template=template_for(options.pop("template")),
         parameters=_parameters(options.pop("parameters")),
         rooms=StackSettings.from_pairs(options.pop("changes")),
         seed=_drawn(seed),
@@ -335,10 +334,11 @@ def run(
         verdict = run_loop(_play(chosen, lambda progress: _stack_there(target, chosen, region, progress), folder))
         _report(verdict, json_path)
         return 0 if verdict.passed else 1
-    options["changes"] = (*(f"{name}={value}" for name, value in chosen.stack.settings.items()), *options["changes"])
-    StackSettings.from_pairs(options["changes"])
     parameters = {**chosen.stack.parameters, **_parameters(options.pop("parameters"))}
-    template = _template(options.pop("template") or chosen.stack.template)
+    template = template_for(options.pop("template") or chosen.stack.template)
+    check_stack(chosen, template, parameters)
+    StackSettings.from_pairs(options["changes"])
+    options["changes"] = (*(f"{name}={value}" for name, value in chosen.stack.settings.items()), *options["changes"])
     arguments = _up_arguments(template, parameters, chosen.seed, options)
     with _log_file(log, chosen.name) as log_file:
         verdict = run_loop(_play(chosen, lambda progress: _stack_here(arguments, log_file, progress), folder))
@@ -798,15 +798,6 @@ async def _unless_stopped(stop: asyncio.Event, start: Coroutine[Any, Any, T]) ->
 def _write_line(line: str) -> None:
     click.echo(line)
     sys.stdout.flush()
-
-
-def _template(given: Path | None) -> Path:
-    from simulator.resources import bundled  # noqa: PLC0415
-
-    if given is not None:
-        return given
-    here = next((Path(name) for name in _TEMPLATE_NAMES if Path(name).is_file()), None)
-    return here or bundled("template.yaml")
 
 
 def _parameters(pairs: tuple[str, ...]) -> dict[str, str]:

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from simulator.errors import InputError
+from simulator.resources import bundled
 
+if TYPE_CHECKING:
+    from simulator.load.scenario import Scenario
+
+TEMPLATE_NAMES = ("template.yaml", "template.yml", "template.json")
 _DEBUG_HELP = "Show tracebacks. Default: one sentence."
 
 
@@ -47,17 +55,16 @@ def show(scenario: str, short: bool) -> None:
 def check(files: tuple[str, ...]) -> int:
     """Check scenario files (or names): each mistake is one sentence with the file, the key and the remedy.
 
-    Schedules and tracks that a scenario names are read too. Exit status 0: all of them can be run.
+    The template, schedules and tracks that a scenario names are read too. Exit status 0: all of them can be run.
     """
     from simulator.load import prepare, read_named  # noqa: PLC0415
     from simulator.load.vendor_tables import ScheduledVendors  # noqa: PLC0415
-    from simulator.settings import StackSettings  # noqa: PLC0415
 
     status = 0
     for file in files:
         try:
             scenario = read_named(file)
-            StackSettings.from_pairs(f"{name}={value}" for name, value in scenario.stack.settings.items())
+            check_stack(scenario, template_for(scenario.stack.template), scenario.stack.parameters)
             if not (isinstance(scenario.vendors, ScheduledVendors) and scenario.vendors.schedule is None):
                 prepare(scenario)
         except InputError as error:
@@ -66,6 +73,38 @@ def check(files: tuple[str, ...]) -> int:
         else:
             click.echo(f"{file}: fine", err=True)
     return status
+
+
+def template_for(given: Path | None) -> Path:
+    """The template that was asked for; else this folder's; else the tracker's own."""
+    if given is not None:
+        return given
+    here = next((Path(name) for name in TEMPLATE_NAMES if Path(name).is_file()), None)
+    return here or bundled("template.yaml")
+
+
+def check_stack(scenario: Scenario, template: Path, parameters: Mapping[str, str]) -> None:
+    """Raise InputError, naming file and key, when no stack can be made of what the scenario says of it.
+
+    `parameters` are the scenario's, and those of the command line over them.
+    """
+    from simulator.settings import StackSettings  # noqa: PLC0415
+    from simulator.stack import load_stack  # noqa: PLC0415
+
+    for name, value in scenario.stack.settings.items():
+        try:
+            StackSettings.from_pairs([f"{name}={value}"])
+        except InputError as error:
+            raise InputError(f"{scenario.file}: stack.settings: {str(error).removeprefix('--set ')}") from None
+    try:
+        load_stack(template, parameters=parameters)
+    except InputError as error:
+        named = next((name for name in scenario.stack.parameters if f"'{name}'" in str(error)), None)
+        if named is not None:
+            raise InputError(f"{scenario.file}: stack.parameters.{named}: {error}") from None
+        if template == scenario.stack.template:
+            raise InputError(f"{scenario.file}: stack.template: {error}") from None
+        raise
 
 
 @scenarios.command()

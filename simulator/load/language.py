@@ -101,10 +101,10 @@ def _read(table: StrictTable, name: str, default: Any, about: Key) -> Any:
         case "number":
             return table.number(name, default, about.low, about.high, about.measure)
         case "path":
-            text = table.optional_text(name)
-            return default if text is None else table.file.parent / text
+            path = table.path(name)
+            return default if path is None else path
         case "paths":
-            return tuple(table.file.parent / text for text in table.texts(name))
+            return table.paths(name)
         case "scalars":
             return table.table(name).scalars()
         case "text":

@@ -7,7 +7,9 @@ import difflib
 from pathlib import Path
 
 from simulator.errors import EnvironmentFailure, InputError
+from simulator.load.hostile_text import printable
 from simulator.load.scenario import Scenario, read_scenario
+from simulator.load.strict_table import is_file
 from simulator.resources import bundled
 
 
@@ -22,15 +24,19 @@ def find_scenario(name_or_path: str) -> Path:
     Raises InputError when there is none, with the nearest name in the library.
     """
     path = Path(name_or_path)
-    if path.is_file():
+    if is_file(path):
         return path
     library = library_scenarios()
     if path.name == name_or_path and name_or_path in library:
         return library[name_or_path]
+    with contextlib.suppress(OSError, ValueError):
+        if path.exists():
+            what = "a folder" if path.is_dir() else "not an ordinary file"
+            raise InputError(f"{name_or_path} is {what}; give the path of a scenario's .toml file.")
     near = difflib.get_close_matches(path.stem, library, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}?" if near else f"the library has {', '.join(sorted(library)) or 'none'}."
     kind = "file" if len(path.parts) > 1 or path.suffix else "called"
-    raise InputError(f"There is no scenario {kind} {name_or_path}; {hint}")
+    raise InputError(f"There is no scenario {kind} {printable(name_or_path)}; {hint}")
 
 
 def library_scenarios() -> dict[str, Path]:

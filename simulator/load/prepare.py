@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from simulator.errors import InputError
 from simulator.load.audience import Audience
@@ -18,7 +19,7 @@ from simulator.vendors.roster import made_roster
 from simulator.vendors.schedule import Schedule, problem_summary
 from simulator.vendors.schedule_file import read_schedule
 from simulator.vendors.schedule_plan import schedule_plan
-from simulator.vendors.track_files import RecordedTrack, read_tracks
+from simulator.vendors.track_files import RecordedTrack, TrackFile, read_tracks
 from simulator.vendors.track_plan import track_plan
 
 _ANY_START_MS = 1_700_000_000_000
@@ -62,14 +63,18 @@ def prepare(scenario: Scenario) -> Prepared:
     else:
         if not vendors.files:
             raise InputError(f"{scenario.file}: vendors.files is missing; name GPX, GeoJSON or NDJSON files.")
-        found = [read_tracks(file) for file in vendors.files]
+        found = [_tracks(scenario, number, file) for number, file in enumerate(vendors.files, start=1)]
         warnings = tuple(note for file in found for note in file.notes)
         plan_from = _tracked(scenario, vendors, [track for file in found for track in file.tracks])
-    plan = plan_from(_ANY_START_MS)
+    try:
+        plan = plan_from(_ANY_START_MS)
+        coming = scenario.audience(plan.duration_s)
+    except InputError as error:
+        raise InputError(f"{scenario.file}: {error}") from None
     return Prepared(
         scenario,
         plan_from,
-        scenario.audience(plan.duration_s),
+        coming,
         PhaseTimes.of(scenario.made_phases, plan.duration_s),
         plan.notes,
         warnings,
@@ -124,6 +129,13 @@ def _scheduled(scenario: Scenario, vendors: ScheduledVendors, schedule: Schedule
         )
 
     return plan_from
+
+
+def _tracks(scenario: Scenario, number: int, file: Path) -> TrackFile:
+    try:
+        return read_tracks(file)
+    except InputError as error:
+        raise InputError(f"{scenario.file}: vendors.files[{number}]: {error}") from None
 
 
 def _tracked(scenario: Scenario, vendors: TrackedVendors, tracks: list[RecordedTrack]) -> Callable[[int], Plan]:

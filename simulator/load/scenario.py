@@ -20,7 +20,7 @@ from simulator.load.expectations import Expectation, understand, with_defaults
 from simulator.load.faults import Fault, read_faults
 from simulator.load.language import key, read_keys, read_table
 from simulator.load.phases import MOST_UPDATES_PER_S, ONLY, RESERVED, WHOLE, Phase
-from simulator.load.strict_table import StrictTable, read_toml
+from simulator.load.strict_table import StrictTable, is_file, read_toml
 from simulator.load.vendor_tables import SOURCES, MadeVendors, ScheduledVendors, TrackedVendors, Vendors, source_of
 from simulator.vendors.pace import Pace, Stretch
 
@@ -338,15 +338,26 @@ def read_scenario(file: Path, *, library: Mapping[str, Path] | None = None) -> S
     Raises InputError, one sentence naming the file and the key, when anything about it is not as it should be.
     """
     table = _extended(file, library or {}, ())
+    try:
+        return _understood(table)
+    except InputError:
+        base = _base_of(read_toml(file, "scenario"), library or {})
+        if base is not None:
+            # A mistake in what it extends is told of the file that makes it.
+            read_scenario(base, library=library)
+        raise
+
+
+def _understood(table: StrictTable) -> Scenario:
     top = read_keys(table, Top)
     groups = _groups(table)
     phases = tuple(_phase(each) for each in table.tables("phases"))
     vendors = _vendors(table.table("vendors"))
     scenario = Scenario(
-        name=top.name or file.stem,
+        name=top.name or table.file.stem,
         question=top.question,
         seed=top.seed,
-        file=file,
+        file=table.file,
         stack=read_table(table.table("stack"), StackSettings),
         vendors=vendors,
         groups=groups,
@@ -365,20 +376,26 @@ def read_scenario(file: Path, *, library: Mapping[str, Path] | None = None) -> S
 def _extended(file: Path, library: Mapping[str, Path], seen: tuple[Path, ...]) -> StrictTable:
     """The file's table over those of the scenarios it extends."""
     table = read_toml(file, "scenario")
-    parent = table.optional_text("extends")
-    if parent is None:
+    base = _base_of(table, library)
+    if base is None:
         return table
     if file.resolve() in seen or len(seen) >= _DEEPEST_EXTENDS:
         raise table.refusal("extends", f"goes round in a circle, or more than {_DEEPEST_EXTENDS} deep; leave one out")
-    base = file.parent / parent
-    if not base.is_file():
-        if parent not in library:
-            raise table.refusal(
-                "extends",
-                f"names {parent}, which is neither a file beside it nor a scenario of the library; check the name",
-            )
-        base = library[parent]
     return table.over(_extended(base, library, (*seen, file.resolve())).anchored(_PATH_KEYS))
+
+
+def _base_of(table: StrictTable, library: Mapping[str, Path]) -> Path | None:
+    """The scenario file that this one extends."""
+    beside = table.path("extends")
+    if beside is None or is_file(beside):
+        return beside
+    parent = table.text("extends", "")
+    if parent not in library:
+        raise table.refusal(
+            "extends",
+            f"names {parent}, which is neither a file beside it nor a scenario of the library; check the name",
+        )
+    return library[parent]
 
 
 def _vendors(table: StrictTable) -> Vendors:

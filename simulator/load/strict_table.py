@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
+import stat
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +17,13 @@ from typing import Any
 from simulator.errors import InputError
 from simulator.load.hostile_text import printable
 
+_LARGEST_BYTES = 1024 * 1024
+_LONGEST_REASON = 600
+_LONGEST_VALUE = 60
+_SPOKEN = re.compile(r"[A-Za-z0-9_.\[\]-]+")
+_TWICE = re.compile(
+    r"(?:Cannot (?:overwrite|declare|mutate)|Cannot define).*\((?:at end of document|at line (?P<line>\d+),.*)\)"
+)
 _TOML_NAMES: tuple[tuple[type, str], ...] = (
     (bool, "true or false"),
     (str, "text"),
@@ -28,14 +37,23 @@ _TOML_NAMES: tuple[tuple[type, str], ...] = (
 def read_toml(file: Path, what: str) -> StrictTable:
     """Read a TOML file; `what` names its kind in a refusal (`scenario`).
 
-    Raises InputError when it is missing, unreadable, not UTF-8 or not TOML (with the line).
+    Raises InputError when it is missing, no ordinary file, unreadable, too large, not UTF-8, or not TOML (with the
+    line).
     """
     try:
+        about = file.stat()
+        if stat.S_ISDIR(about.st_mode):
+            raise InputError(f"{file} is a folder, not a {what} file; give the path of a .toml file.")
+        if not stat.S_ISREG(about.st_mode):
+            raise InputError(f"{file} is not an ordinary file; give the path of a .toml file.")
+        if about.st_size > _LARGEST_BYTES:
+            raise InputError(
+                f"The {what} file {file} has {about.st_size:,} bytes, and {_LARGEST_BYTES:,} are the most; is it a "
+                f"{what}?"
+            )
         text = file.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise InputError(f"There is no {what} file {file}; check the path.") from None
-    except IsADirectoryError:
-        raise InputError(f"{file} is a folder, not a {what} file; give the path of a .toml file.") from None
     except UnicodeDecodeError as error:
         raise InputError(f"The {what} file {file} is not UTF-8 text (byte {error.start}); save it as UTF-8.") from None
     except OSError as error:
@@ -43,7 +61,30 @@ def read_toml(file: Path, what: str) -> StrictTable:
     try:
         return StrictTable(file, (), tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
-        raise InputError(f"The {what} file {file} is not valid TOML: {error}.") from None
+        raise InputError(_not_toml(file, what, text, str(error))) from None
+    except RecursionError:
+        raise InputError(f"The {what} file {file} is nested too deeply; write it more simply.") from None
+    except ValueError as error:
+        # A whole number of thousands of digits is TOML, and Python will not read it.
+        raise InputError(f"The {what} file {file} cannot be read ({printable(str(error))}); shorten it.") from None
+
+
+def _not_toml(file: Path, what: str, text: str, why: str) -> str:
+    twice = _TWICE.search(why)
+    if twice is None:
+        return f"The {what} file {file} is not valid TOML: {printable(why)}."
+    lines = text.splitlines()
+    number = int(twice["line"]) if twice["line"] else len(lines)
+    key = lines[number - 1].partition("=")[0].strip() if 0 < number <= len(lines) else "a key"
+    return f"{file}, line {number}: {printable(key)} stands there for the second time; remove one of the two."
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is an ordinary file; never an error, however long or strange the path."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 class StrictTable:
@@ -92,7 +133,7 @@ class StrictTable:
         value = self._take(key, float, unit)
         if value is None:
             return default
-        if not math.isfinite(value):
+        if isinstance(value, float) and not math.isfinite(value):
             raise self.refusal(key, f"must be an ordinary number, not {value}")
         self._check_range(key, value, minimum, maximum, unit)
         return float(value)
@@ -134,6 +175,20 @@ class StrictTable:
         Refusals name this table's file, also for a key of the other.
         """
         return StrictTable(self.file, self._path, _merged(base._values, self._values))
+
+    def path(self, key: str) -> Path | None:
+        """A path, from this file's folder."""
+        text = self.optional_text(key)
+        return None if text is None else self._from_here(key, text)
+
+    def paths(self, key: str) -> tuple[Path, ...]:
+        """A list of paths, or one, from this file's folder; an absent one is empty."""
+        return tuple(self._from_here(key, text) for text in self.texts(key))
+
+    def _from_here(self, key: str, text: str) -> Path:
+        if "\0" in text:
+            raise self.refusal(key, "must be the path of a file, which has no zero character in it")
+        return self.file.parent / text
 
     def texts(self, key: str) -> list[str]:
         """A list of non-empty strings, or one string; an absent one is empty."""
@@ -177,7 +232,8 @@ class StrictTable:
 
     def refusal(self, key: str, reason: str, hint: str | None = None) -> InputError:
         """The error to raise for `key`, such as `scenarios/x.toml: run.duration_s must be … (hint)`."""
-        return InputError(f"{self.file}: {self._dotted(key)} {reason}{f' ({hint})' if hint else ''}.")
+        said = printable(f"{reason}{f' ({hint})' if hint else ''}", _LONGEST_REASON)
+        return InputError(f"{self.file}: {self._dotted(key)} {said}{'' if said.endswith('?') else '.'}")
 
     def _take(self, key: str, wanted: type, unit: str = "") -> Any:
         self._asked.append(key)
@@ -193,10 +249,13 @@ class StrictTable:
     def _check_range(self, key: str, value: float, minimum: float, maximum: float, unit: str) -> None:
         if not minimum <= value <= maximum:
             of_unit = f" {unit}" if unit else ""
-            raise self.refusal(key, f"must be between {minimum:,} and {maximum:,}{of_unit}, not {value:,}")
+            raise self.refusal(
+                key,
+                f"must be between {minimum:,} and {maximum:,}{of_unit}, not {printable(f'{value:,}', _LONGEST_VALUE)}",
+            )
 
     def _dotted(self, key: str) -> str:
-        return printable(".".join((*self._path, key)))
+        return printable(".".join(each if _SPOKEN.fullmatch(each) else f'"{each}"' for each in (*self._path, key)))
 
 
 def _merged(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 REQUIRED_COLUMNS = ("DayOfWeekStr", "start24", "end24", "Applicant", "Latitude", "Longitude")
 """Without these a row says neither who, where nor when; the other columns may be missing."""
+_REMEDY = "give the path of a schedule CSV in vendors.schedule, or with --schedule"
+_LARGEST_BYTES = 256 * 1024 * 1024
 _SHOWN_CHARS = 40
 _FEW_COLUMNS = 8
 
@@ -71,11 +74,14 @@ def read_schedule(path: str | Path) -> Schedule:
 
 def _file_text(path: Path) -> str:
     try:
+        about = path.stat()
+        if not (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)):
+            raise InputError(f"The schedule {path} is not an ordinary file; {_REMEDY}.")
+        if about.st_size > _LARGEST_BYTES:
+            raise InputError(f"The schedule {path} is larger than {_LARGEST_BYTES // 1024**2} MiB; {_REMEDY}.")
         raw = path.read_bytes()
     except OSError as error:
-        raise InputError(
-            f"The schedule {path} cannot be read ({error.strerror}); give the path of a schedule CSV."
-        ) from error
+        raise InputError(f"The schedule {path} cannot be read ({error.strerror}); {_REMEDY}.") from error
     if not raw.strip():
         raise InputError(f"The schedule {path} is empty; download it again.")
     try:

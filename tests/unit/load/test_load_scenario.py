@@ -227,14 +227,14 @@ def test_a_circle_of_scenarios_is_refused(tmp_path: Path) -> None:
         pytest.param(
             '[expect]\nrun = ["deliveries.lots == 0"]',
             '{file}: expect.run[1] "deliveries.lots == 0" asks for deliveries.lots, which there is not; did you mean '
-            "deliveries.lost?.",
+            "deliveries.lost?",
             id="no such figure",
         ),
         pytest.param(
             '[expect]\nrun = ["latency_s.last.p99 < 1"]',
             '{file}: expect.run[1] "latency_s.last.p99 < 1" asks for latency_s.last.p99, which there is not; did '
             "you mean "
-            "latency_ms.last.p99?.",
+            "latency_ms.last.p99?",
             id="a figure in another unit",
         ),
         pytest.param(
@@ -334,7 +334,7 @@ def test_a_circle_of_scenarios_is_refused(tmp_path: Path) -> None:
         ),
         pytest.param(
             '"\\u001b[2J" = 1',
-            "{file}: unknown key \\x1b[2J (known here: expect, extends, faults, name, phases, question, run, "
+            '{file}: unknown key "\\x1b[2J" (known here: expect, extends, faults, name, phases, question, run, '
             "seed, short, "
             "stack, subscribers, vendors).",
             id="control characters are escaped",
@@ -371,7 +371,9 @@ def test_a_file_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
             "quikstart", "There is no scenario called quikstart; did you mean quickstart?", id="misspelt name"
         ),
         pytest.param("scenarios/quickstar.toml", "; did you mean quickstart?", id="misspelt path"),
-        pytest.param(".", "is no scenario", id="folder"),
+        pytest.param(".", ". is a folder; give the path of a scenario's .toml file.", id="folder"),
+        pytest.param("x" * 5_000, "There is no scenario called xxx", id="a name that no file can have"),
+        pytest.param("a\0b.toml", "There is no scenario file a\\x00b.toml", id="a name with a zero character"),
     ],
 )
 def test_a_scenario_that_is_not_there_is_refused(
@@ -514,7 +516,7 @@ def test_check_names_every_bad_file_and_passes_the_good_ones(tmp_path: Path) -> 
     assert result.stderr.splitlines() == [
         f"{bad}: unknown key sede (did you mean seed?).",
         "quickstart: fine",
-        f"There is no track file {tmp_path / 'gone.gpx'}; check the path.",
+        f"{tracks}: vendors.files[1]: There is no track file {tmp_path / 'gone.gpx'}; check the path.",
     ]
 
 
