@@ -273,8 +273,7 @@ def merged(parts: Sequence[Settled]) -> Settled:
         stories,
         tuple(
             Missing(each.subscriber, "unknown" if seen_by_anybody and each.story == NEVER_BROADCAST else each.story)
-            for part in parts
-            for each in part.missing
+            for each in sorted((each for part in parts for each in part.missing), key=lambda each: each.subscriber)
         ),
     )
 

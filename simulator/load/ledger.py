@@ -30,6 +30,8 @@ from simulator.load.subscribers import Ending, Roll, members_of
 _REMEMBERED_TEXTS = 8_192
 """Frames of one update come close together, so a small memory parses each once; forgetting costs a second parse."""
 _KEPT_STRANGE_FRAMES = 5
+_MOST_EARLY = 100_000
+"""Frames that may wait for the announcement of their update."""
 _OVERDUE_AFTER_S = 1.0
 _TOLD_OF_ONE = 20
 LINGER_S = 5.0
@@ -155,7 +157,8 @@ class Ledger:
     `groups` is each subscriber's group; `comes_back` and `counts` say for each group what `Roll` wants to know.
     `settle` is given what became of each update. `give_up_s` is how long an update may take from the
     moment it left, redeliveries included;
-    `grace_s` is how long before leaving a subscriber may miss one (`run.leave_grace_s`).
+    `grace_s` is how long before leaving a subscriber may miss one (`run.leave_grace_s`). With `others_publish`, what
+    happens to an update that is not announced yet is kept until it is: another process may be ahead of this one.
     """
 
     def __init__(
@@ -167,6 +170,7 @@ class Ledger:
         counts: Sequence[bool] = (True,),
         give_up_s: float = 3_600.0,
         grace_s: float = 5.0,
+        others_publish: bool = False,
     ) -> None:
         self.roll = Roll(groups, comes_back, counts)
         self.vendors: dict[str, VendorRecord] = {}
@@ -195,6 +199,12 @@ class Ledger:
         self._comes_back = comes_back
         self._give_up_s = give_up_s
         self._grace_s = grace_s
+        self._others_publish = others_publish
+        self._early: dict[str, list[tuple[int, bytes, float]]] = {}
+        """Frames of updates that are not announced yet: subscriber, text, time."""
+        self._early_count = 0
+        self._early_sent: dict[str, float] = {}
+        """Updates that left elsewhere and are not announced yet here, and when they left."""
         self._by_id: dict[str, UpdateRecord] = {}
         self._meanings: dict[bytes, Sighting | ErrorFrame | NoiseFrame | str] = {}
         self._open: dict[UpdateRecord, None] = {}
@@ -234,10 +244,18 @@ class Ledger:
         self.announced += 1
         self._by_id[read.update_id] = record
         self._open[record] = None
+        for subscriber, payload, at_s in self._early.pop(read.update_id, ()):
+            self._early_count -= 1
+            self._meanings.pop(payload, None)
+            self._take(subscriber, payload, at_s)
+        if (sent_s := self._early_sent.pop(read.update_id, None)) is not None:
+            self.mark_sent(read.update_id, sent_s)
 
     def mark_sent(self, update_id: str, at_s: float) -> None:
         """The queue accepted the update; it left at `at_s`. A second call for one update changes nothing."""
         record = self._by_id.get(update_id)
+        if record is None and self._others_publish and not self._was_settled(update_order(update_id)):
+            self._early_sent[update_id] = at_s
         if record is None or record.sent_s is not None:
             return
         record.sent_s = at_s
@@ -255,15 +273,18 @@ class Ledger:
         """A binary frame of `size` bytes arrived; API Gateway sends none (M17)."""
         self.frames += 1
         self.last_frame_s = at_s
-        self._record_other(subscriber, NoiseFrame(f"a binary frame of {size:,} bytes"))
+        self._record_other(subscriber, NoiseFrame(f"a binary frame of {size:,} bytes"), b"", at_s)
 
     def frame(self, subscriber: int, payload: bytes, at_s: float) -> None:
         """A text frame arrived; it may hold anything."""
         self.frames += 1
         self.last_frame_s = at_s
+        self._take(subscriber, payload, at_s)
+
+    def _take(self, subscriber: int, payload: bytes, at_s: float) -> None:
         meaning = self._meanings.get(payload) or self._learn(payload)
         if type(meaning) is not Sighting:
-            self._record_other(subscriber, meaning)  # type: ignore[arg-type]  # mypy does not narrow by `type(…) is`
+            self._record_other(subscriber, meaning, payload, at_s)  # type: ignore[arg-type]  # `type(…) is` narrows nothing
             return
         update = meaning.update
         vendor = update.vendor
@@ -312,7 +333,9 @@ class Ledger:
             return
         self._record_duplicate(subscriber, update)
 
-    def _record_other(self, subscriber: int, meaning: ErrorFrame | NoiseFrame | str) -> None:
+    def _record_other(
+        self, subscriber: int, meaning: ErrorFrame | NoiseFrame | str, payload: bytes, at_s: float
+    ) -> None:
         viewer = self.roll.subscribers[subscriber]
         if isinstance(meaning, ErrorFrame):
             self.error_frames[meaning.message] += 1
@@ -326,6 +349,9 @@ class Ledger:
             # So long ago that even who got it has been forgotten: a copy more, most likely a second one.
             self.duplicated += 1
             viewer.duplicated += 1
+        elif self._others_publish and self._early_count < _MOST_EARLY:
+            self._early.setdefault(meaning, []).append((subscriber, payload, at_s))
+            self._early_count += 1
         else:
             self.unexpected_count += 1
             if len(self.unexpected) < _KEPT_STRANGE_FRAMES and meaning not in self.unexpected:
@@ -372,6 +398,12 @@ class Ledger:
 
     def settle_all(self) -> Iterator[None]:
         """Settle everything that is left, one at each step: the run is over."""
+        # What has not been announced by now was published by nobody.
+        self._others_publish = False
+        for early in list(self._early.values()):
+            for subscriber, payload, at_s in early:
+                self._take(subscriber, payload, at_s)
+        self._early.clear()
         for record in list(self._open):
             self._settle_one(record)
             yield

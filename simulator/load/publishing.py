@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 from simulator.clock import Clock
@@ -36,9 +36,14 @@ class Publishing:
         record: RecordUpdate,
         start_s: float,
         seed: int,
+        own: Collection[str] | None = None,
+        on_sent: Callable[[str, float], None] = lambda _update_id, _at_s: None,
     ) -> None:
+        """`own` are the vendors whose updates leave here, None is all; `on_sent` is told of each one that has left."""
         self.planned: int | None = None
         """How many updates the plan had, once all of them have been made."""
+        self.sent = 0
+        """How many have left here."""
         self.last_sent_s: float | None = None
         self.lag = Latencies()
         """How late updates left, from the due time to the call to SQS."""
@@ -48,6 +53,8 @@ class Publishing:
         self._series = series
         self._loop = asyncio.get_running_loop()
         self._start_s = start_s
+        self._own = own
+        self._tell_sent = on_sent
         self._refusals: Counter[str] = Counter()
         self._departures = _Departures(sqs_client, clock)
         self._producer = Producer(
@@ -87,12 +94,17 @@ class Publishing:
         return found
 
     def _announced(self, plan: Iterable[PlannedUpdate]) -> Iterator[PlannedUpdate]:
-        """The plan; whoever draws an update from it has told the ledger first. Runs in a thread."""
+        """The plan, as far as it leaves here; whoever draws an update from it has told the ledger first, of all.
+
+        Runs in a thread.
+        """
         count = 0
         for planned in plan:
             count += 1
-            self._tell(self._announce, planned)
-            yield planned
+            is_own = self._own is None or planned.update["userId"] in self._own
+            self._tell(self._announce, planned, is_own)
+            if is_own:
+                yield planned
         self._tell(self._set_planned, count)
 
     def _on_sent(self, planned: PlannedUpdate, _message_id: str) -> None:
@@ -102,13 +114,16 @@ class Publishing:
     def _on_failed(self, _planned: PlannedUpdate, reason: str) -> None:
         self._tell(self._refusals.update, [reason.rstrip(".")])
 
-    def _announce(self, planned: PlannedUpdate) -> None:
+    def _announce(self, planned: PlannedUpdate, is_own: bool) -> None:
         self._ledger.announce(planned.update, self._start_s + planned.due_s)
-        self._series.due(planned.due_s)
+        if is_own:
+            self._series.due(planned.due_s)
 
     def _mark_sent(self, update_id: str, due_s: float, at_s: float) -> None:
+        self.sent += 1
         self.last_sent_s = at_s
         self._ledger.mark_sent(update_id, at_s)
+        self._tell_sent(update_id, at_s)
         late_s = at_s - self._start_s - due_s
         self.lag.record(late_s)
         self.latest_lag_ms = max(0.0, 1_000 * late_s)

@@ -6,9 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import json
-import os
-import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -20,21 +18,18 @@ from simulator.load.aws_environment import aws_environment
 from simulator.load.books import Books
 from simulator.load.drain import DrainPolicy, Finish, Observation, decide, drain_policy
 from simulator.load.fault_play import FaultPlay, Lever
-from simulator.load.latency import Latencies
-from simulator.load.ledger import Ledger, Settled
+from simulator.load.ledger import Settled
+from simulator.load.part import Load, Part, Work
+from simulator.load.part_results import PartResult
 from simulator.load.phases import CONNECTING, DRAINING
 from simulator.load.prepare import Prepared
 from simulator.load.progress import Snapshot
-from simulator.load.publishing import Publishing
 from simulator.load.raw_results import ResultsWriter
 from simulator.load.rows_and_messages import ContentLever
 from simulator.load.series import Seen, Series
 from simulator.load.stack_lever import StackLever
 from simulator.load.stack_view import QueueSettings, StackUnreachable, StackView, Stats, Target
-from simulator.load.swarm import Swarm
 from simulator.load.verdict import (
-    Connections,
-    Frames,
     Invocations,
     OwnFigures,
     RunFacts,
@@ -45,17 +40,14 @@ from simulator.load.verdict import (
 from simulator.load.viewer_faults import ViewerLever
 from simulator.load.wording import counted
 from simulator.vendors.plan import Plan
-from simulator.vendors.vendors_table import put_vendor_rows, record_in_table
+from simulator.vendors.vendors_table import put_vendor_rows
 
-_START_IN_S = 0.2
-"""From the last handshake to the first update: the pacer's threads must be up by then."""
 _SHOW_EVERY_S = 0.5
 _LOOK_EVERY_S = 0.25
 _WATCH_EVERY_S = 1.0
+_CLOSE_EVERY_S = 1.0
 _WEIGH_EVERY = 5
 """Looks at the stack between two looks at its processes, which cost some milliseconds."""
-_TICK_S = 0.05
-_TICKS_PER_SWEEP = 5
 _PATIENCE = 3
 """Looks at the stack that may fail in a row; a busy machine drops one now and then."""
 _PARTIAL_LIMIT_S = 2.0
@@ -89,12 +81,14 @@ async def run_scenario(
     clock: Clock | None = None,
     levers: Sequence[Lever] = (),
     results: ResultsWriter | None = None,
+    load: Callable[[Work, Clock], Load] = Part,
 ) -> Verdict:
     """Play a scenario on a running stack and return the verdict.
 
     `levers` bring about faults besides those that the run can bring about itself: on viewers, by what it puts into the
     stack, and inside a local stack. `results`, when given, gets everything that a report may want. `stop` ends the run
-    early; the verdict then is partial, as it is when the stack stops answering.
+    early; the verdict then is partial, as it is when the stack stops answering. `load` makes the load: in this process,
+    unless given.
 
     Raises InputError when the stack cannot be loaded at all (no WebSocket API, no vendors table, not one queue) and
     EnvironmentFailure when it cannot be reached at the start or the descriptors run out.
@@ -103,7 +97,7 @@ async def run_scenario(
         raise InputError("The stack has no WebSocket API, so nobody can subscribe; give a template that has one.")
     with aws_environment(target.aws_endpoint_url, target.region):
         view = await asyncio.to_thread(StackView, target)
-        run = _Run(prepared, view, target, progress, stop, clock or SystemClock(), levers, results)
+        run = _Run(prepared, view, target, progress, stop, clock or SystemClock(), levers, results, load)
         return await run.play()
 
 
@@ -128,16 +122,18 @@ class _Run:
         clock: Clock,
         levers: Sequence[Lever],
         results: ResultsWriter | None,
+        load: Callable[[Work, Clock], Load],
     ) -> None:
         self._prepared = prepared
         self._scenario = prepared.scenario
         self._view = view
-        self._websocket_url, self._ca_bundle = target.websocket_url or "", target.ca_bundle
+        self._target = target
         self._clock = clock
         self._progress = progress
         self._asked_to_stop = stop
         self._levers = levers
         self._results = results
+        self._make_load = load
         self._halt = asyncio.Event()
         """Set when the run must end now, for whatever reason."""
         self._interruption: str | None = None
@@ -146,22 +142,18 @@ class _Run:
         self._began_s = self._start_s
         self._stage = CONNECTING
         self._plan: Plan | None = None
-        self._publishing: Publishing | None = None
         self._drain: dict[str, Any] = {}
         self._latest: Stats | None = None
         self._series = Series()
         self._waiting: list[Settled] = []
         """Settled before the books were open; there is nothing then, but a stopped run may get here."""
         self._books: Books | None = None
-        self._loop_lag = Latencies()
         self._recent: list[float] = []
         self._p99_ms: float | None = None
         self._usage: list[processes.Usage] = []
         self._usage_before = 0
         """How many looks there were before the first update."""
-        self._own_memory_mb: float | None = None
-        self._ledger: Ledger
-        self._swarm: Swarm
+        self._load: Load
         self._faults: FaultPlay
 
     async def play(self) -> Verdict:
@@ -169,21 +161,27 @@ class _Run:
         for line in (*self._prepared.warnings, *self._prepared.notes):
             self._progress.note(line)
         baseline = await self._look_at_the_stack()
-        self._prepare_the_load(baseline.queue)
-        cpu_s = time.process_time()
-        company = [self._beside(each) for each in (self._obey(), self._watch(baseline), self._show(), self._tick())]
+        self._prepare_the_load(baseline)
+        beside = (
+            self._obey(),
+            self._watch(baseline),
+            self._show(),
+            self._load.tend(),
+            self._miss(),
+            self._close_seconds(),
+        )
+        company = [self._beside(each) for each in beside]
         try:
             await self._act(baseline)
-            facts = await self._facts(baseline, started_at, self._clock.monotonic_s(), cpu_s)
+            facts = await self._facts(baseline, started_at, self._clock.monotonic_s())
         finally:
             for task in company:
                 task.cancel()
             await self._faults.stop()
-            if self._publishing is not None:
-                await self._publishing.stop()
+            await self._load.stop_publishing()
             # What the stack complains about while everybody leaves at once is no trouble of the run's.
             self._progress.finish()
-            await self._swarm.close()
+            await self._load.close()
         for outcome in await asyncio.gather(*company, return_exceptions=True):
             if isinstance(outcome, Exception):
                 raise outcome
@@ -192,33 +190,28 @@ class _Run:
             await asyncio.to_thread(self._write_results, self._results, facts, verdict)
         return verdict
 
-    def _prepare_the_load(self, queue: QueueSettings) -> None:
-        audience, settings = self._prepared.audience, self._scenario.run
+    def _prepare_the_load(self, baseline: _Baseline) -> None:
+        queue, settings = baseline.queue, self._scenario.run
         self._policy: DrainPolicy = drain_policy(
             limit_s=settings.drain_limit_s,
             quiet_s=settings.quiet_s,
             visibility_timeout_s=queue.visibility_timeout_s,
             max_receive_count=queue.max_receive_count,
         )
-        self._ledger = Ledger(
-            [visit.group for visit in audience.visits],
-            settle=self._settle,
-            comes_back=[group.kind == "reconnecting" for group in audience.groups],
-            counts=[group.is_whole for group in audience.groups],
+        work = Work(
+            prepared=self._prepared,
+            target=self._target,
+            queue_url=queue.url,
+            vendors_table=baseline.vendors_table,
+            sqs=self._view.sqs,
             give_up_s=self._policy.limit_s + settings.quiet_s,
-            grace_s=settings.leave_grace_s,
+            settle=self._settle,
+            series=self._series,
         )
-        self._swarm = Swarm(
-            self._websocket_url,
-            audience,
-            self._clock,
-            self._ledger,
-            seed=self._scenario.seed,
-            ca_bundle=self._ca_bundle,
-        )
-        levers = [*self._levers, ViewerLever(self._swarm), ContentLever(self._view, self._clock)]
+        self._load = self._make_load(work, self._clock)
+        levers = [*self._levers, ViewerLever(self._load.viewers), ContentLever(self._view, self._clock)]
         if self._view.is_local:
-            levers.append(StackLever(self._websocket_url, self._swarm))
+            levers.append(StackLever(self._target.websocket_url or "", self._load.viewers))
         self._faults = FaultPlay(self._scenario.faults, levers, self._clock, self._scenario.seed)
 
     # -- the acts --------------------------------------------------------------------------------------------------
@@ -236,8 +229,8 @@ class _Run:
     async def _act(self, baseline: _Baseline) -> None:
         early = sum(visit.is_waited_for for visit in self._prepared.audience.visits)
         self._progress.say(f"connecting {counted(early, 'subscriber')}")
-        await self._swarm.open(self._halt)
-        if self._halt.is_set() or (early and not self._swarm.opened):
+        await self._load.open(self._halt)
+        if self._halt.is_set() or (early and not self._load.latest.opened):
             return
         await self._publish(baseline)
         await self._wait_for_the_rest(baseline.queue)
@@ -247,26 +240,16 @@ class _Run:
         # The plan is made for now, and made again for the start once that is known: rows only need the vendors.
         vendors = self._prepared.plan_from(now_ms).vendors
         await asyncio.to_thread(put_vendor_rows, self._view.dynamodb, baseline.vendors_table, vendors, now_ms)
-        self._start_s = self._clock.monotonic_s() + _START_IN_S
+        lead_s = self._load.lead_s
+        self._start_s = self._clock.monotonic_s() + lead_s
         self._open_books()
-        self._plan = self._prepared.plan_from(self._clock.wall_ms() + round(_START_IN_S * 1000))
-        self._publishing = Publishing(
-            self._plan,
-            self._ledger,
-            self._clock,
-            self._series,
-            sqs_client=self._view.sqs,
-            queue_url=baseline.queue.url,
-            record=record_in_table(baseline.vendors_table),
-            start_s=self._start_s,
-            seed=self._scenario.seed,
-        )
-        self._publishing.start()
+        start_ms = self._clock.wall_ms() + round(lead_s * 1000)
+        self._plan = self._prepared.plan_from(start_ms)
+        await self._load.start(self._start_s, start_ms)
         self._stage = ""
         self._usage_before = len(self._usage)
-        self._swarm.start(self._start_s)
         self._faults.start(self._start_s)
-        finished = asyncio.create_task(self._publishing.finished())
+        finished = asyncio.create_task(self._load.published())
         halted = asyncio.create_task(self._halt.wait())
         lasted = asyncio.create_task(self._until_the_last_phase_ends())
         await asyncio.wait({finished, halted}, return_when=asyncio.FIRST_COMPLETED)
@@ -274,7 +257,7 @@ class _Run:
         await asyncio.wait({lasted, halted}, return_when=asyncio.FIRST_COMPLETED)
         halted.cancel()
         lasted.cancel()
-        await self._publishing.stop()
+        await self._load.stop_publishing()
         await finished
 
     async def _until_the_last_phase_ends(self) -> None:
@@ -293,7 +276,7 @@ class _Run:
                 return
             if self._halt.is_set():
                 halted_s = seen.now_s if halted_s is None else halted_s
-                if seen.outstanding == 0 or seen.now_s - halted_s >= _PARTIAL_LIMIT_S or not self._swarm.is_alive:
+                if seen.outstanding == 0 or seen.now_s - halted_s >= _PARTIAL_LIMIT_S or not self._load.latest.is_alive:
                     self._drain = {"outcome": "stopped", "reason": f"stopped: {decision.reason}", "waited_s": waited_s}
                     return
             await asyncio.sleep(_LOOK_EVERY_S)
@@ -303,13 +286,14 @@ class _Run:
         messages = await _or_none(asyncio.to_thread(self._view.messages, queue.url))
         stats = await _or_none(asyncio.to_thread(self._view.stats))
         queued, in_flight = (None, None) if messages is None else messages
+        look = await self._load.look()
         return Observation(
             now_s=self._clock.monotonic_s(),
-            outstanding=self._ledger.outstanding(),
+            outstanding=look.outstanding,
             queued=queued,
             in_flight=in_flight,
             at_the_function=None if stats is None else stats.at_the_function,
-            last_frame_s=self._ledger.last_frame_s,
+            last_frame_s=look.last_frame_s,
         )
 
     # -- the books -------------------------------------------------------------------------------------------------
@@ -348,20 +332,15 @@ class _Run:
         await self._asked_to_stop.wait()
         self._interrupt("The run was stopped before its end; the figures are what was seen until then.")
 
-    async def _tick(self) -> None:
-        """Settle what is over, a little at a time, and notice how late this loop itself is."""
-        for number in itertools.count():
-            due_s = self._clock.monotonic_s() + _TICK_S
-            await asyncio.sleep(_TICK_S)
-            now_s = self._clock.monotonic_s()
-            if self._swarm.failure is not None:
-                raise self._swarm.failure
-            late_s = max(0.0, now_s - due_s)
-            self._loop_lag.record(late_s)
-            self._series.loop_was_late(now_s - self._start_s, late_s)
-            if number % _TICKS_PER_SWEEP == 0:
-                self._ledger.sweep(now_s)
-                self._series.finish_before(self._ledger.oldest_due_s(now_s) - self._start_s)
+    async def _miss(self) -> None:
+        """A share of the load that is gone takes its viewers with it: what is seen from then on is not the run's."""
+        self._interrupt(await self._load.broken())
+
+    async def _close_seconds(self) -> None:
+        """Draw the percentiles of the seconds that can get no more latencies."""
+        while True:
+            await asyncio.sleep(_CLOSE_EVERY_S)
+            self._series.finish_before(self._load.latest.oldest_due_s - self._start_s)
 
     async def _watch(self, baseline: _Baseline) -> None:
         """Look at the stack once a second, and notice that it is gone: a run must not wait for what cannot come."""
@@ -373,7 +352,7 @@ class _Run:
                 messages = await asyncio.to_thread(self._view.messages, baseline.queue.url)
             except StackUnreachable as error:
                 failed += 1
-                if failed >= _PATIENCE or not self._swarm.is_alive:
+                if failed >= _PATIENCE or not self._load.latest.is_alive:
                     elapsed_s = self._clock.monotonic_s() - self._start_s
                     self._interrupt(
                         f"The stack went away {elapsed_s:.0f} s into the run, and its log says why; the figures are "
@@ -389,14 +368,15 @@ class _Run:
 
     def _see(self, stats: Stats | None, messages: tuple[int, int]) -> None:
         now_s = self._clock.monotonic_s()
+        look = self._load.latest
         functions = None if stats is None else stats.functions.values()
         self._series.see(
             now_s - self._start_s,
             Seen(
-                overdue=self._ledger.overdue(now_s),
-                connections=self._ledger.roll.open,
-                received=self._ledger.received,
-                duplicated=self._ledger.duplicated,
+                overdue=look.overdue,
+                connections=look.open,
+                received=look.received,
+                duplicated=look.duplicated,
                 queued=messages[0],
                 in_flight=messages[1],
                 invocations=None if functions is None else sum(each.total for each in functions),
@@ -409,14 +389,11 @@ class _Run:
         usage = processes.look(self._view.pid, with_children=True)
         if usage is not None:
             self._usage.append(usage)
-        own = processes.look(os.getpid(), with_children=False)
-        if own is not None:
-            self._own_memory_mb = round(max(own.memory_mb, self._own_memory_mb or 0.0), 1)
 
     async def _show(self) -> None:
         while True:
-            now_s = self._clock.monotonic_s()
-            elapsed_s = now_s - self._start_s
+            elapsed_s = self._clock.monotonic_s() - self._start_s
+            look = self._load.latest
             if self._recent:
                 self._p99_ms = 1_000 * sorted(self._recent)[len(self._recent) * 99 // 100]
             self._progress.show(
@@ -424,12 +401,12 @@ class _Run:
                     phase=self._stage or self._prepared.phases.name_at(max(0.0, elapsed_s)),
                     elapsed_s=max(0.0, elapsed_s),
                     planned_s=0.0 if self._plan is None else self._prepared.phases.end_s,
-                    subscribers=self._ledger.roll.open,
-                    published=self._ledger.sent,
-                    received=self._ledger.received,
-                    overdue=self._ledger.overdue(now_s),
+                    subscribers=look.open,
+                    published=look.sent,
+                    received=look.received,
+                    overdue=look.overdue,
                     p99_ms=self._p99_ms,
-                    lag_ms=None if self._publishing is None else self._publishing.latest_lag_ms,
+                    lag_ms=look.lag_ms,
                 )
             )
             await asyncio.sleep(_SHOW_EVERY_S)
@@ -440,7 +417,7 @@ class _Run:
 
     # -- the end ---------------------------------------------------------------------------------------------------
 
-    async def _facts(self, baseline: _Baseline, started_at: str, end_s: float, cpu_s: float) -> RunFacts:
+    async def _facts(self, baseline: _Baseline, started_at: str, end_s: float) -> RunFacts:
         stats = await _or_none(asyncio.to_thread(self._view.stats)) or self._latest
         messages = await _or_none(asyncio.to_thread(self._view.messages, baseline.queue.url))
         if messages is not None:
@@ -449,11 +426,10 @@ class _Run:
         if self._books is None:
             self._open_books()
         assert self._books is not None  # noqa: S101  just opened
-        for _ in self._ledger.settle_all():
-            await asyncio.sleep(0)
+        found: PartResult = await self._load.result()
         if dead_letters:
             self._books.note_dead_letters(await self._dead_letter_ids(baseline))
-        publishing, swarm, ledger, prepared = self._publishing, self._swarm, self._ledger, self._prepared
+        prepared = self._prepared
         names = {} if self._plan is None else {each.twitter_id: each.name for each in self._plan.vendors}
         audience = prepared.audience
         return RunFacts(
@@ -469,46 +445,18 @@ class _Run:
             },
             started_at=started_at,
             books=self._books,
-            connections=Connections(
-                asked=audience.size,
-                opened=swarm.opened,
-                refusals=swarm.refusals,
-                dropped=swarm.dropped,
-                drops=[
-                    {
-                        "subscriber": drop.subscriber,
-                        "code": drop.code,
-                        "reason": drop.reason,
-                        "at_s": round(drop.at_s - self._start_s, 3),
-                    }
-                    for drop in swarm.drops
-                ],
-                reconnected=swarm.reconnected,
-                peak=ledger.roll.peak,
-                rows_without_socket=await self._rows_without_socket(),
-            ),
-            frames=Frames(
-                total=ledger.frames,
-                errors=ledger.error_frames,
-                strange=ledger.strange_count,
-                strange_examples=ledger.strange_frames,
-                altered=ledger.altered_count,
-                unexpected=ledger.unexpected_count,
-                unexpected_examples=ledger.unexpected,
-                late=ledger.late_count,
-            ),
+            connections=found.connections(audience.size, rows_without_socket=await self._rows_without_socket()),
+            frames=found.frames,
             vendors={
                 vendor: VendorCounts(names.get(vendor, ""), each.expected, each.lost, each.duplicated, each.reordered)
-                for vendor, each in ledger.vendors.items()
+                for vendor, each in found.vendors.items()
             },
             start_s=self._start_s,
-            positions=ledger.positions([group.is_whole for group in audience.groups]),
-            planned=None if publishing is None else publishing.planned,
+            positions=found.positions,
+            planned=found.planned,
             planned_duration_s=0.0 if self._plan is None else self._plan.duration_s,
-            publishing_s=0.0
-            if publishing is None or publishing.last_sent_s is None
-            else publishing.last_sent_s - self._start_s,
-            duration_s=end_s - self._start_s if publishing is not None else end_s - self._began_s,
+            publishing_s=0.0 if found.last_sent_s is None else found.last_sent_s - self._start_s,
+            duration_s=end_s - (self._began_s if self._plan is None else self._start_s),
             drain=self._drain,
             invocations=_difference(baseline.stats, stats),
             dead_lettered=dead_letters,
@@ -516,15 +464,15 @@ class _Run:
             most_queued=self._series.most_queued,
             most_in_flight=self._series.most_in_flight,
             own=OwnFigures(
-                producer_lag=Latencies() if publishing is None else publishing.lag,
-                loop_lag=self._loop_lag,
-                cpu_s=time.process_time() - cpu_s,
-                memory_mb=self._own_memory_mb,
+                producer_lag=found.producer_lag,
+                loop_lag=found.loop_lag,
+                cpu_s=found.cpu_s,
+                memory_mb=found.memory_mb,
             ),
             stack=processes.summary(self._usage, since=self._usage_before),
             tells_counts=self._view.is_local,
             interruption=self._interruption,
-            troubles=[*self._faults.troubles, *([] if publishing is None else publishing.troubles())],
+            troubles=[*self._faults.troubles, *found.troubles],
             notes=prepared.notes,
         )
 
@@ -538,11 +486,13 @@ class _Run:
         return None if found is None else max(0, sum(found) - baseline.dead_letters)
 
     async def _rows_without_socket(self) -> int | None:
+        if not self._view.is_local:
+            return None  # a deployed stack may have other viewers
         try:
             rows = await asyncio.to_thread(self._view.connection_rows)
         except (StackUnreachable, InputError):  # a stack may keep its connections elsewhere
             return None
-        return max(0, rows - self._ledger.roll.open)
+        return max(0, rows - self._load.latest.open)
 
     async def _dead_letter_ids(self, baseline: _Baseline) -> list[str]:
         """The ids of updates in the dead-letter queue, some hundreds at most."""

@@ -87,6 +87,12 @@ class Roll:
         if keep > 0:
             del self._times_s[:keep], self._sets[:keep]
 
+    def changes(self) -> list[tuple[float, int]]:
+        """Each time a connection opened (1) or ended (-1), in order."""
+        spells = [spell for each in self.subscribers for spell in each.spells]
+        opened = [(began_s, 1) for began_s, _, _ in spells]
+        return sorted(opened + [(ended_s, -1) for _, ended_s, _ in spells if ended_s is not None])
+
     def of_group(self, group: int) -> int:
         """The set of everybody in a group."""
         return as_set(number for number, each in enumerate(self.subscribers) if each.group == group)

@@ -12,10 +12,8 @@ import contextlib
 import errno
 import functools
 import ipaddress
-import random
 import socket
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, cast
 from urllib.parse import urlsplit
@@ -28,6 +26,7 @@ from simulator.clock import Clock
 from simulator.errors import InputError
 from simulator.load.audience import Audience, Group, Visit
 from simulator.load.descriptors import ensure_descriptors, out_of_descriptors
+from simulator.load.shard import WHOLE_LOAD, Shard
 from simulator.load.subscribers import Ending
 from simulator.load.viewer_connection import ViewerConnection
 from simulator.trust import tls_context
@@ -84,10 +83,10 @@ class Swarm:
         record: Record,
         *,
         seed: int = 0,
-        only: Sequence[int] | None = None,
+        shard: Shard = WHOLE_LOAD,
         ca_bundle: str | None = None,
     ) -> None:
-        """`only` are the subscribers that this swarm has; the others are somebody else's.
+        """`shard` says which subscribers this swarm has; the others are somebody else's.
 
         `ca_bundle` names certificates to trust for a `wss://` address in place of this machine's.
         """
@@ -104,12 +103,16 @@ class Swarm:
         self.drops: list[Drop] = []
         self.dropped = 0
         self._audience = audience
-        visits = audience.visits if only is None else [audience.visits[number] for number in only]
+        self._shard = shard
+        visits = [audience.visits[number] for number in shard.subscribers(audience.size)]
+        self._size = len(visits)
         self._early = [visit for visit in visits if visit.is_waited_for]
         self._later = [visit for visit in visits if not visit.is_waited_for]
         self._clock = clock
         self._record = record
-        self._chance = seeded(seed, "swarm")
+        self._seed = seed
+        self._returns: Counter[int] = Counter()
+        """How often each one has tried to come back."""
         self._sockets: dict[int, ViewerConnection] = {}
         self._leaving: set[int] = set()
         """Those whose connection we end ourselves."""
@@ -128,7 +131,7 @@ class Swarm:
 
         Raises EnvironmentFailure when the descriptors run out, InputError for an address that is no WebSocket URL.
         """
-        ensure_descriptors(self._audience.size)
+        ensure_descriptors(self._size)
         self._loop = asyncio.get_running_loop()
         started_s = self._clock.monotonic_s()
         for visit in sorted(self._early, key=lambda each: each.come_s):
@@ -240,7 +243,7 @@ class Swarm:
             self.refusals[f"no answer within {OPEN_TIMEOUT_S:g} s"] += 1
         except OSError as error:
             if error.errno in _NO_DESCRIPTOR:
-                self.failure = out_of_descriptors(self._audience.size)
+                self.failure = out_of_descriptors(self._size)
             else:
                 self.refusals[f"no connection: {error.strerror or error}"] += 1
         except (InvalidHandshake, EOFError) as error:
@@ -341,7 +344,9 @@ class Swarm:
         self.drops.append(Drop(subscriber, now_s, viewer.close_code, viewer.close_reason or "no reason was given"))
 
     async def _come_back(self, subscriber: int, group: Group) -> None:
-        chance = random.Random(self._chance.random())  # noqa: S311  replayable
+        # Of its own, so that it does not matter who else breaks, nor which swarm has whom.
+        chance = seeded(self._seed, "swarm", subscriber, self._returns[subscriber])
+        self._returns[subscriber] += 1
         for number in range(_MOST_TRIES):
             longest_s = min(group.backoff_cap_s, group.backoff_base_s * 2**number)
             await asyncio.sleep(chance.random() * longest_s)
@@ -375,7 +380,7 @@ class Swarm:
         if found is None:
             about = self._audience.groups[group]
             together = about.count if about.arrival == "at_once" else about.connect_concurrency
-            found = self._slots[group] = asyncio.Semaphore(max(1, together))
+            found = self._slots[group] = asyncio.Semaphore(self._shard.at_once(together))
         return found
 
     def _begin(self, work: Any) -> None:

@@ -28,7 +28,7 @@ _TELLS_NOTHING = (
     "The stack is a deployed one, which tells the load nothing of its invocations, its concurrency, its memory or its "
     "descriptors: they are unknown here, not zero."
 )
-_TOLD_BY_THE_STACK = ("invocations.", "stack.")
+_TOLD_BY_THE_STACK = ("invocations.", "stack.", "connections.rows_without_socket")
 """Figures that only the stack itself can tell."""
 
 
