@@ -32,7 +32,6 @@ from simulator.stack import load_stack
 from simulator.stack.localise import local_environment
 from simulator.stack.model import Function, Queue, Stack, Table
 from simulator.triggers import EventSourcePoller
-from simulator.triggers.daemon_call import call_in_daemon_thread
 from simulator.triggers.fault_room import TriggerFaults
 from simulator.vendor_secret import secret_for, secret_variables
 
@@ -182,7 +181,7 @@ class LocalStack:
                 trigger,
                 queues[trigger.queue],
                 queue_urls[trigger.queue],
-                functools.partial(self.cloud.client, "sqs"),
+                self.cloud.sqs,
                 self._invoke,
                 region=self.settings.region,
                 settings=self.settings.rooms.triggers,
@@ -199,10 +198,8 @@ class LocalStack:
     async def _send_to_queue(
         self, urls: Mapping[str, str], queue: str, body: str, attributes: Mapping[str, Mapping[str, str]]
     ) -> None:
-        def send() -> None:
-            self.cloud.client("sqs").send_message(QueueUrl=urls[queue], MessageBody=body, MessageAttributes=attributes)
-
-        await call_in_daemon_thread(send, name=f"send to {queue}")
+        request = {"QueueUrl": urls[queue], "MessageBody": body, "MessageAttributes": attributes}
+        await self.cloud.sqs("SendMessage", request)
 
     def _set_up_faults(self) -> None:
         for room in (self.gateway.faults, self.functions.faults, TriggerFaults(self._pollers), CloudFaults(self.cloud)):

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from simulator.cloud.clients import ACCESS_KEY, SECRET_KEY, Clients
 from simulator.cloud.settings import CloudSettings
+from simulator.cloud.sqs_calls import SqsCalls
 from simulator.errors import EnvironmentFailure, InputError
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Cloud:
         self._external = endpoint_url is not None
         self._endpoint_url = endpoint_url
         self._clients = Clients(region)
+        self._sqs: SqsCalls | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._ready: asyncio.Task[str] | None = None
         self._warming: asyncio.Task[None] | None = None
@@ -126,6 +128,9 @@ class Cloud:
         """End the child process and close the clients. Harmless when there is nothing to stop."""
         self._stopping = True
         self._clients.close()
+        sqs, self._sqs = self._sqs, None
+        if sqs is not None:
+            await sqs.close()
         process, self._process = self._process, None
         if process is None:
             return
@@ -168,6 +173,13 @@ class Cloud:
     def client(self, service: str) -> Any:
         """The client of `service` for this endpoint; made once, thread-safe."""
         return self._clients.client(service, self.endpoint_url)
+
+    @property
+    def sqs(self) -> SqsCalls:
+        """SQS on the event loop, for those who call it all the time."""
+        if self._sqs is None:
+            self._sqs = SqsCalls(self.endpoint_url, self.region)
+        return self._sqs
 
     def environment(self) -> dict[str, str]:
         """What boto3 in a function needs to reach this endpoint: URL, region and dummy credentials."""

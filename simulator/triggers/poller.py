@@ -30,7 +30,7 @@ from simulator.triggers.decision import Decision, decide
 from simulator.triggers.disorder import Disorder
 from simulator.triggers.event_shape import Message, build_event, build_record, encode_event
 from simulator.triggers.filters import accepts
-from simulator.triggers.queue_calls import QueueCalls
+from simulator.triggers.queue_calls import QueueCalls, Sqs
 from simulator.triggers.scaling import Concurrency, pace_of
 from simulator.triggers.settings import TriggerSettings
 from simulator.triggers.visibility import visibility_s
@@ -76,9 +76,9 @@ class BatchReport:
 class EventSourcePoller:
     """Feeds one function from one queue.
 
-    `sqs_client_factory` is called once, in a thread, and must give a boto3 SQS client; `queue_url` is its queue at
-    that client's endpoint. `invoke` is awaited on the event loop. `function_timeout_s` is the function's time-out, and
-    `most_batches` what it can take at once on this machine. `on_batch` hears of each finished batch.
+    `sqs` makes its calls, and `queue_url` is its queue there. `invoke` is awaited on the event loop.
+    `function_timeout_s` is the function's time-out, and `most_batches` what it can take at once on this machine.
+    `on_batch` hears of each finished batch.
 
     Raises `InputError` for settings that AWS refuses (Q01, Q16, Q23).
     """
@@ -88,7 +88,7 @@ class EventSourcePoller:
         trigger: Trigger,
         queue: Queue,
         queue_url: str,
-        sqs_client_factory: Callable[[], Any],
+        sqs: Sqs,
         invoke: Invoke,
         *,
         region: str,
@@ -119,7 +119,7 @@ class EventSourcePoller:
             pace_of(trigger, queue, settings, most_batches), idle_s=settings.idle_s, error_step=settings.error_step
         )
         self._calls = QueueCalls(
-            sqs_client_factory,
+            sqs,
             url=queue_url,
             queue_name=queue.name,
             trigger_name=trigger.logical_id,
@@ -189,7 +189,6 @@ class EventSourcePoller:
     # -- receiving ---------------------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
-        await self._calls.connect()
         while True:
             await self._free_slot()
             batch = await self._gather()

@@ -1,51 +1,47 @@
-"""The calls that a poller makes on its queue, each in a thread, with the patience that each deserves."""
+"""The calls that a poller makes on its queue, with the patience that each deserves."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 from simulator.clock import Clock
 from simulator.triggers.backoff import delay_s
 from simulator.triggers.batching import MAX_RECEIVE
-from simulator.triggers.daemon_call import call_in_daemon_thread
 from simulator.triggers.event_shape import Message
 
 _DELETE_ATTEMPTS = 6
 log = logging.getLogger("simulator.triggers")
-_T = TypeVar("_T")
+
+
+class Sqs(Protocol):
+    """Makes a call of SQS: action and request in, answer out, in AWS's JSON. Raises what kept it from that."""
+
+    async def __call__(self, action: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Make it."""
 
 
 class QueueCalls:
-    """One queue at one endpoint. `client_factory` is called once, in a thread, and must give a boto3 SQS client."""
+    """One queue at one endpoint."""
 
     def __init__(
-        self,
-        client_factory: Callable[[], Any],
-        *,
-        url: str,
-        queue_name: str,
-        trigger_name: str,
-        clock: Clock,
-        chance: random.Random,
+        self, sqs: Sqs, *, url: str, queue_name: str, trigger_name: str, clock: Clock, chance: random.Random
     ) -> None:
-        self._client_factory = client_factory
-        self._client: Any = None
+        self._sqs = sqs
         self._url = url
         self._name = queue_name
         self._trigger = trigger_name
         self._clock = clock
         self._chance = chance
-
-    async def connect(self) -> None:
-        """Make the client."""
-        self._client = await self._persist(self._client_factory, "make a client for")
+        self._left_behind: set[asyncio.Task[None]] = set()
+        """Long polls that nobody waits for any more."""
 
     async def receive(self, count: int, wait_s: int, visibility_s: int | None) -> list[Message]:
-        """Up to `count` messages after `wait_s` at most; an outage is waited out.
+        """Up to `count` messages after `wait_s` at most; an outage is waited out, and logged when it begins and ends.
 
         `visibility_s` is None for the queue's own timeout. Messages that come after a cancellation are given back.
         """
@@ -58,15 +54,28 @@ class QueueCalls:
         }
         if visibility_s is not None:
             request["VisibilityTimeout"] = visibility_s
-        return await self._persist(
-            lambda: list(self._client.receive_message(**request).get("Messages", [])), "receive from"
-        )
+        attempt = 0
+        while True:
+            try:
+                messages = await self._receive(request)
+            except Exception as error:  # noqa: BLE001  whatever it is, the mapping goes on
+                attempt += 1
+                if attempt == 1:
+                    log.warning("Cannot receive from queue %s, trying until it works: %s", self._name, error)
+                await asyncio.sleep(delay_s(attempt, self._chance))
+                continue
+            if attempt:
+                log.warning("Queue %s answers again after %d failed attempts.", self._name, attempt)
+            return messages
 
     async def make_visible(self, handles: Sequence[str]) -> int:
-        """Let messages be received again at once; how many of them that could be done for. Raises what boto3 raises."""
+        """Let messages be received again at once; how many of them that could be done for. Raises what `Sqs` raises."""
         refused = 0
         for ten in _tens(handles):
-            answer = await self._call(lambda ten=ten: self._make_visible(ten))  # type: ignore[misc]
+            entries = [
+                {"Id": str(index), "ReceiptHandle": handle, "VisibilityTimeout": 0} for index, handle in enumerate(ten)
+            ]
+            answer = await self._sqs("ChangeMessageVisibilityBatch", {"QueueUrl": self._url, "Entries": entries})
             refused += len(answer.get("Failed", []))
         return len(handles) - refused
 
@@ -79,35 +88,24 @@ class QueueCalls:
 
     # -- one call ----------------------------------------------------------------------------------------------------
 
-    async def _call(self, work: Callable[[], _T]) -> _T:
-        return await call_in_daemon_thread(work, name=f"sqs {self._name}", abandoned=self._give_back)
+    async def _receive(self, request: Mapping[str, Any]) -> list[Message]:
+        receiving = asyncio.get_running_loop().create_task(self._receive_once(request))
+        try:
+            return await asyncio.shield(receiving)
+        except asyncio.CancelledError:
+            # The queue will answer all the same, and must not lose messages to nobody for a visibility timeout.
+            left_behind = asyncio.get_running_loop().create_task(self._give_back(receiving))
+            self._left_behind.add(left_behind)
+            left_behind.add_done_callback(self._left_behind.discard)
+            raise
 
-    def _make_visible(self, handles: Sequence[str]) -> Any:
-        entries = [
-            {"Id": str(index), "ReceiptHandle": handle, "VisibilityTimeout": 0} for index, handle in enumerate(handles)
-        ]
-        return self._client.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
+    async def _receive_once(self, request: Mapping[str, Any]) -> list[Message]:
+        return (await self._sqs("ReceiveMessage", request)).get("Messages") or []
 
-    def _give_back(self, messages: object) -> None:
-        """A long poll that outlived the poller took messages: make them visible again."""
-        if isinstance(messages, list) and messages:
-            self._make_visible([message["ReceiptHandle"] for message in messages])
-
-    async def _persist(self, work: Callable[[], _T], doing: str) -> _T:
-        """Repeat `work` until it succeeds; an outage is logged when it begins and when it ends."""
-        attempt = 0
-        while True:
-            try:
-                result = await self._call(work)
-            except Exception as error:  # noqa: BLE001  whatever boto3 raises, the mapping goes on
-                attempt += 1
-                if attempt == 1:
-                    log.warning("Cannot %s queue %s, trying until it works: %s", doing, self._name, error)
-                await asyncio.sleep(delay_s(attempt, self._chance))
-                continue
-            if attempt:
-                log.warning("Queue %s answers again after %d failed attempts.", self._name, attempt)
-            return result
+    async def _give_back(self, receiving: asyncio.Task[list[Message]]) -> None:
+        """Make visible again what a long poll took that outlived the poller."""
+        with contextlib.suppress(Exception):  # best effort, with nobody left to tell
+            await self.make_visible([message["ReceiptHandle"] for message in await receiving])
 
     async def _delete_ten(self, handles: list[str], visible_at_s: float) -> int:
         deleted = 0
@@ -115,10 +113,8 @@ class QueueCalls:
         for attempt in range(1, _DELETE_ATTEMPTS + 1):
             entries = [{"Id": str(index), "ReceiptHandle": handle} for index, handle in enumerate(handles)]
             try:
-                answer = await self._call(
-                    lambda e=entries: self._client.delete_message_batch(QueueUrl=self._url, Entries=e)  # type: ignore[misc]
-                )
-            except Exception as error:  # noqa: BLE001  whatever boto3 raises
+                answer = await self._sqs("DeleteMessageBatch", {"QueueUrl": self._url, "Entries": entries})
+            except Exception as error:  # noqa: BLE001  whatever it is
                 reason = str(error)
             else:
                 failed = answer.get("Failed", [])

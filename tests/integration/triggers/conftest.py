@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from simulator.cloud.cloud import Cloud
+from simulator.cloud.sqs_calls import SqsCalls
 from simulator.invocation import InvocationResult
 from simulator.stack.model import Queue, Trigger
 from simulator.triggers import EventSourcePoller
@@ -23,7 +24,7 @@ _numbers = itertools.count()
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def sqs() -> AsyncIterator[Any]:
-    """An SQS client of the patched moto in its own process, as a stack has it."""
+    """A client of the patched moto in its own process, as a stack has it."""
     async with Cloud(region=REGION) as cloud:
         yield cloud.client("sqs")
 
@@ -103,6 +104,7 @@ MakeSource = Callable[..., Source]
 async def make_source(sqs: Any, handler: Handler) -> AsyncIterator[MakeSource]:
     """Make a queue and a poller on it; `attributes` are the queue's, the rest the trigger's."""
     sources = []
+    calls = SqsCalls(sqs.meta.endpoint_url, REGION)
 
     def make(
         attributes: dict[str, str] | None = None,
@@ -124,7 +126,7 @@ async def make_source(sqs: Any, handler: Handler) -> AsyncIterator[MakeSource]:
             Trigger("T", name, "send", **mapping),
             queue,
             url,
-            lambda: sqs,
+            calls,
             handler,
             region=REGION,
             settings=settings,
@@ -141,3 +143,4 @@ async def make_source(sqs: Any, handler: Handler) -> AsyncIterator[MakeSource]:
     handler.gate.set()
     for source in sources:
         await source.poller.stop()
+    await calls.close()

@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import queue as queues
 import random
 import subprocess
 import sys
-import threading
+from collections.abc import Mapping
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,36 +22,36 @@ REPOSITORY = Path(__file__).parents[3]
 
 
 class FakeSqs:
-    """As much of an SQS client as the poller uses; a receive hangs until the test gives messages or an error."""
+    """As much of SQS as the poller uses; a receive hangs until the test gives messages or an error."""
 
     def __init__(self) -> None:
-        self.answers: queues.Queue[list[dict[str, Any]] | Exception] = queues.Queue()
+        self.answers: asyncio.Queue[list[dict[str, Any]] | Exception] = asyncio.Queue()
         self.receives = 0
         self.deletes: list[list[str]] = []
         self.delete_answers: list[dict[str, Any] | Exception] = []
-        self.given_back: queues.Queue[list[str]] = queues.Queue()
-        self.waiting = threading.Event()
+        self.given_back: asyncio.Queue[list[str]] = asyncio.Queue()
+        self.waiting = asyncio.Event()
 
-    def receive_message(self, **request: Any) -> dict[str, Any]:
-        self.request = request
-        self.receives += 1
-        self.waiting.set()
-        answer = self.answers.get()
-        if isinstance(answer, Exception):
-            raise answer
-        return {"Messages": answer} if answer else {}
-
-    def delete_message_batch(self, **request: Any) -> dict[str, Any]:
-        self.deletes.append([entry["ReceiptHandle"] for entry in request["Entries"]])
+    async def __call__(self, action: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        if action == "ReceiveMessage":
+            self.request = request
+            self.receives += 1
+            self.waiting.set()
+            received = await self.answers.get()
+            if isinstance(received, Exception):
+                raise received
+            return {"Messages": received} if received else {}
+        handles = [entry["ReceiptHandle"] for entry in request["Entries"]]
+        if action == "ChangeMessageVisibilityBatch":
+            assert {entry["VisibilityTimeout"] for entry in request["Entries"]} == {0}
+            self.given_back.put_nowait(handles)
+            return {}
+        assert action == "DeleteMessageBatch"
+        self.deletes.append(handles)
         answer = self.delete_answers.pop(0) if self.delete_answers else {}
         if isinstance(answer, Exception):
             raise answer
         return answer
-
-    def change_message_visibility_batch(self, **request: Any) -> dict[str, Any]:
-        assert {entry["VisibilityTimeout"] for entry in request["Entries"]} == {0}
-        self.given_back.put([entry["ReceiptHandle"] for entry in request["Entries"]])
-        return {}
 
 
 def message(number: int) -> dict[str, Any]:
@@ -67,15 +65,15 @@ def fake() -> FakeSqs:
 
 @pytest.fixture
 async def start(fake: FakeSqs, handler: Any) -> Any:
-    """Start a poller on the fake client; stopped at the end of the test."""
+    """Start a poller on the fake; stopped at the end of the test."""
     pollers = []
 
-    def begin(attributes: dict[str, str] | None = None, factory: Any = None, **settings: Any) -> EventSourcePoller:
+    def begin(attributes: dict[str, str] | None = None, **settings: Any) -> EventSourcePoller:
         poller = EventSourcePoller(
             Trigger("T", "q", "send", **settings),
             Queue("Q", "q", "https://aws", "arn:q", attributes or {}),
             "http://queue",
-            factory or (lambda: fake),
+            fake,
             handler,
             region="eu-west-1",
             chance=random.Random(1),
@@ -91,7 +89,6 @@ async def start(fake: FakeSqs, handler: Any) -> Any:
     handler.gate.set()
     for poller in pollers:
         await poller.stop()
-    fake.answers.put(ConnectionError("the test is over"))
 
 
 @pytest.mark.parametrize(
@@ -101,7 +98,7 @@ async def start(fake: FakeSqs, handler: Any) -> Any:
 )
 async def test_receive_request(start, fake: FakeSqs, attributes: dict[str, str], wait_s: int) -> None:
     start(attributes)
-    await asyncio.to_thread(fake.waiting.wait, 10)
+    await asyncio.wait_for(fake.waiting.wait(), 10)
     assert fake.request == {
         "QueueUrl": "http://queue",
         "MaxNumberOfMessages": 10,
@@ -114,8 +111,8 @@ async def test_receive_request(start, fake: FakeSqs, attributes: dict[str, str],
 async def test_an_outage_is_logged_once_and_survived(start, fake: FakeSqs, handler, caplog) -> None:
     caplog.set_level(logging.INFO, "simulator.triggers")
     for _ in range(3):
-        fake.answers.put(ConnectionError("moto is gone"))
-    fake.answers.put([message(1)])
+        fake.answers.put_nowait(ConnectionError("moto is gone"))
+    fake.answers.put_nowait([message(1)])
     start()
     await handler.next_records()
     assert [r.getMessage() for r in caplog.records if r.name == "simulator.triggers"] == [
@@ -124,23 +121,10 @@ async def test_an_outage_is_logged_once_and_survived(start, fake: FakeSqs, handl
     ]
 
 
-async def test_a_client_that_cannot_be_made_yet_is_made_later(start, fake: FakeSqs, handler) -> None:
-    outcomes = [ConnectionError("not up")]
-
-    def factory() -> FakeSqs:
-        if outcomes:
-            raise outcomes.pop()
-        return fake
-
-    fake.answers.put([message(1)])
-    start(factory=factory)
-    assert [r["messageId"] for r in await handler.next_records()] == ["m1"]
-
-
 async def test_partly_failed_deletion_is_repeated_for_what_failed(start, fake: FakeSqs) -> None:
     failed = {"Id": "1", "SenderFault": False, "Code": "InternalError", "Message": "try again"}
     fake.delete_answers = [{"Failed": [failed]}, ConnectionError("gone"), {}]
-    fake.answers.put([message(1), message(2), message(3)])
+    fake.answers.put_nowait([message(1), message(2), message(3)])
     poller = start()
     await asyncio.wait_for(start.reports.get(), 10)
     assert fake.deletes == [["h1", "h2", "h3"], ["h2"], ["h2"]]
@@ -150,7 +134,7 @@ async def test_partly_failed_deletion_is_repeated_for_what_failed(start, fake: F
 async def test_a_stale_handle_is_not_tried_again_but_logged(start, fake: FakeSqs, caplog) -> None:
     failed = {"Id": "0", "SenderFault": True, "Code": "ReceiptHandleIsInvalid", "Message": "stale"}
     fake.delete_answers = [{"Failed": [failed]}]
-    fake.answers.put([message(1), message(2)])
+    fake.answers.put_nowait([message(1), message(2)])
     poller = start()
     await asyncio.wait_for(start.reports.get(), 10)
     assert fake.deletes == [["h1", "h2"]]
@@ -160,8 +144,8 @@ async def test_a_stale_handle_is_not_tried_again_but_logged(start, fake: FakeSqs
 
 async def test_deletion_goes_by_tens(start, fake: FakeSqs) -> None:
     for ten in range(2):
-        fake.answers.put([message(ten * 10 + n) for n in range(10)])
-    fake.answers.put([message(20)])
+        fake.answers.put_nowait([message(ten * 10 + n) for n in range(10)])
+    fake.answers.put_nowait([message(20)])
     start(batch_size=21, batching_window_s=300)
     await asyncio.wait_for(start.reports.get(), 10)
     assert [len(handles) for handles in fake.deletes] == [10, 10, 1]
@@ -170,8 +154,8 @@ async def test_deletion_goes_by_tens(start, fake: FakeSqs) -> None:
 async def test_an_error_in_the_invoker_does_not_stop_the_trigger(start, fake: FakeSqs, handler, caplog) -> None:
     answers = iter([ZeroDivisionError("a bug"), b"null"])
     handler.answer = lambda event: next(answers)
-    fake.answers.put([message(1)])
-    fake.answers.put([message(2)])
+    fake.answers.put_nowait([message(1)])
+    fake.answers.put_nowait([message(2)])
     poller = start(batch_size=1)
     await asyncio.wait_for(start.reports.get(), 10)
     assert "a batch was given up" in caplog.text
@@ -181,18 +165,18 @@ async def test_an_error_in_the_invoker_does_not_stop_the_trigger(start, fake: Fa
 
 async def test_stop_does_not_wait_for_a_hanging_long_poll_and_gives_its_messages_back(start, fake: FakeSqs) -> None:
     poller = start()
-    await asyncio.to_thread(fake.waiting.wait, 10)
+    await asyncio.wait_for(fake.waiting.wait(), 10)
     await asyncio.wait_for(poller.stop(), 1)
-    fake.answers.put([message(1), message(2)])
-    assert await asyncio.to_thread(fake.given_back.get, timeout=10) == ["h1", "h2"]
+    fake.answers.put_nowait([message(1), message(2)])
+    assert await asyncio.wait_for(fake.given_back.get(), 10) == ["h1", "h2"]
 
 
 async def test_stop_gives_back_what_was_gathered_for_a_batch(start, fake: FakeSqs) -> None:
-    fake.answers.put([message(1)])
+    fake.answers.put_nowait([message(1)])
     poller = start(batch_size=10, batching_window_s=300)
     while fake.receives < 2:
         fake.waiting.clear()
-        await asyncio.to_thread(fake.waiting.wait, 10)
+        await asyncio.wait_for(fake.waiting.wait(), 10)
     assert poller.stats()["in_flight"] == 1
     await poller.stop()
     assert fake.given_back.get_nowait() == ["h1"]
@@ -201,7 +185,7 @@ async def test_stop_gives_back_what_was_gathered_for_a_batch(start, fake: FakeSq
 
 async def test_stop_lets_a_batch_end(start, fake: FakeSqs, handler) -> None:
     handler.gate.clear()
-    fake.answers.put([message(1)])
+    fake.answers.put_nowait([message(1)])
     poller = start()
     await handler.next_records()
     stopping = asyncio.create_task(poller.stop(drain_s=10))
@@ -213,7 +197,7 @@ async def test_stop_lets_a_batch_end(start, fake: FakeSqs, handler) -> None:
 
 async def test_stop_leaves_a_batch_that_takes_too_long_to_the_queue(start, fake: FakeSqs, handler) -> None:
     handler.gate.clear()
-    fake.answers.put([message(1)])
+    fake.answers.put_nowait([message(1)])
     poller = start()
     await handler.next_records()
     await poller.stop(drain_s=0)
@@ -224,19 +208,18 @@ async def test_stop_leaves_a_batch_that_takes_too_long_to_the_queue(start, fake:
 
 def test_the_program_ends_while_a_long_poll_hangs() -> None:
     script = (
-        "import asyncio, threading\n"
+        "import asyncio\n"
         "from simulator.stack.model import Queue, Trigger\n"
         "from simulator.triggers import EventSourcePoller\n"
-        "waiting = threading.Event()\n"
-        "class Sqs:\n"
-        "    def receive_message(self, **request):\n"
-        "        waiting.set()\n"
-        "        threading.Event().wait()\n"
         "async def main():\n"
+        "    waiting = asyncio.Event()\n"
+        "    async def sqs(action, request):\n"
+        "        waiting.set()\n"
+        "        await asyncio.Event().wait()\n"
         "    source = Trigger('T', 'q', 'f'), Queue('Q', 'q', 'u', 'a', {}), 'u'\n"
-        "    poller = EventSourcePoller(*source, Sqs, None, region='r')\n"
+        "    poller = EventSourcePoller(*source, sqs, None, region='r')\n"
         "    poller.start()\n"
-        "    await asyncio.to_thread(waiting.wait)\n"
+        "    await waiting.wait()\n"
         "    await poller.stop()\n"
         "asyncio.run(main())\n"
         "print('ended')\n"
@@ -258,7 +241,7 @@ async def test_settings_that_aws_refuses_are_refused_before_anything_starts(star
 
 
 async def test_event_reaches_the_function_as_json(start, fake: FakeSqs, handler) -> None:
-    fake.answers.put([message(1) | {"Body": "é🚚 \u2028"}])
+    fake.answers.put_nowait([message(1) | {"Body": "é🚚 \u2028"}])
     start()
     event = await asyncio.wait_for(handler.events.get(), 10)
     assert json.loads(json.dumps(event)) == event
@@ -268,8 +251,11 @@ async def test_event_reaches_the_function_as_json(start, fake: FakeSqs, handler)
 async def test_a_poller_that_breaks_off_says_so_and_stops_all_the_same(make_source, caplog) -> None:
     """Another emulator may leave out what an event needs."""
     source = make_source()
-    client = SimpleNamespace(receive_message=lambda **_: {"Messages": [{"MessageId": "m"}]})
-    source.poller._calls._client_factory = lambda: client
+
+    async def sqs(action: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        return {"Messages": [{"MessageId": "m"}]}
+
+    source.poller._calls._sqs = sqs
     source.poller.start()
     await asyncio.wait_for(asyncio.wait({source.poller._receiver}), 10)
     await source.poller.stop()

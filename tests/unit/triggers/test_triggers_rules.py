@@ -83,7 +83,7 @@ def test_Q04_whole_event() -> None:
 
 
 def test_Q05_binary_attributes_are_base64() -> None:
-    attributes = {"b": {"BinaryValue": b"\x00\xff", "DataType": "Binary"}}
+    attributes = {"b": {"BinaryValue": "AP8=", "DataType": "Binary"}}
     [record] = build_event([message(MessageAttributes=attributes)], ARN, "r")["Records"]
     assert record["messageAttributes"] == {
         "b": {"binaryValue": "AP8=", "stringListValues": [], "binaryListValues": [], "dataType": "Binary"}

@@ -24,5 +24,5 @@ def test_rules_import_nothing_that_does_io(name):
 
 
 def test_every_module_of_the_room_is_either_a_rule_or_the_shell():
-    shell = {"__init__", "backoff", "daemon_call", "fault_room", "poller", "queue_calls"}
+    shell = {"__init__", "backoff", "fault_room", "poller", "queue_calls"}
     assert {file.stem for file in ROOM.glob("*.py")} == {*RULES, *shell}
