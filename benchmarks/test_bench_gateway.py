@@ -6,11 +6,13 @@ answers (the floor of anything that speaks HTTP from Python), a plain `websocket
 
 import asyncio
 import contextlib
+import json
+import ssl
 import statistics
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Self
+from typing import Any, Self
 from urllib.parse import quote
 
 import boto3
@@ -60,35 +62,46 @@ def websocket_server() -> Iterator[tuple[int, str]]:
         yield pid, f"ws://127.0.0.1:{said['port']}/"
 
 
-@pytest.fixture(scope="module")
-def responder() -> Iterator[tuple[int, int]]:
-    with script("instruments/responder.py") as (pid, said):
+@contextlib.contextmanager
+def responder(authority: Any) -> Iterator[tuple[int, int]]:
+    """The floor: its pid and port. With an `Authority` (of conftest) it speaks TLS."""
+    files = {} if authority is None else {"certificate": authority.certificate, "key": authority.key}
+    with script("instruments/responder.py", json.dumps(files)) as (pid, said):
         yield pid, said["port"]
 
 
 # -- posts to frames ---------------------------------------------------------------------------------------------------
 
 
-def test_posts_become_frames(group, runner, echo_stack, responder):
-    found: Group = group("gateway-posts", f"posts become frames on {SOCKETS} sockets, plain HTTP")
-    floor_pid, floor_port = responder
+@pytest.mark.parametrize("tls", [pytest.param(False, id="plain"), pytest.param(True, id="tls")])
+def test_posts_become_frames(group, runner, echo_stack, authority, tls):
+    """With TLS both the posts and the frames are encrypted."""
+    found: Group = group(
+        "gateway-posts-tls" if tls else "gateway-posts",
+        f"posts become frames on {SOCKETS} sockets, {'TLS' if tls else 'plain HTTP'}",
+    )
+    url, trusted = echo_stack.websocket_url, None
+    if tls:
+        url = url.replace("ws://", "wss://")
+        trusted = ssl.create_default_context(cafile=echo_stack.endpoints["ca_bundle"])
     wanted = SOCKETS * POSTS_EACH
     tally = Tally(BODY)
     turns = 0
     with contextlib.ExitStack() as exits:
-        viewers, ids = runner.run(open_with_ids(echo_stack.websocket_url, SOCKETS))
+        floor_pid, floor_port = exits.enter_context(responder(authority if tls else None))
+        viewers, ids = runner.run(open_with_ids(url, SOCKETS, trusted))
         exits.callback(lambda: runner.run(close_viewers(viewers)))
         for viewer in viewers:
             viewer.on_frame = tally
         exits.enter_context(apart(echo_stack.pid, floor_pid))
 
-        def posts(port: int) -> tuple[PreparedPosts, list[bytes]]:
-            client = PreparedPosts(port, HTTP_CONNECTIONS, runner=runner)
+        def posts(port: int, context: ssl.SSLContext | None) -> tuple[PreparedPosts, list[bytes]]:
+            client = PreparedPosts(port, HTTP_CONNECTIONS, context, runner=runner)
             exits.callback(client.close)
             return client, [post(port, each) for each in ids] * POSTS_EACH
 
-        gateway, gateway_posts = posts(echo_stack.port)
-        floor, floor_posts = posts(floor_port)
+        gateway, gateway_posts = posts(echo_stack.port, trusted)
+        floor, floor_posts = posts(floor_port, authority.context() if tls else None)
 
         def through_the_gateway() -> Counter[int]:
             tally.expect(wanted)
@@ -114,12 +127,13 @@ def test_posts_become_frames(group, runner, echo_stack, responder):
     for name, subject in found.subjects.items():
         for cost_us in subject.metrics["server_cpu_us_per_post"].samples:
             found.add(name, subject.role, "posts_per_core_s", 1e6 / cost_us, unit="posts/s/core", better="higher")
-    found.subjects["ours"].metrics["posts_per_core_s"].reach = 25_000
+    if not tls:
+        found.subjects["ours"].metrics["posts_per_core_s"].reach = 25_000
     found.set_against("server_cpu_us_per_post", "ours", "floor", reach=0.25)
     found.facts["lifted"] = LIFTED_FACT
 
 
-async def open_with_ids(url: str, count: int) -> tuple[list[Viewer], list[str]]:
+async def open_with_ids(url: str, count: int, trusted: ssl.SSLContext | None = None) -> tuple[list[Viewer], list[str]]:
     """Viewers and their connection ids, which the app's `reply` route tells."""
     told: dict[Viewer, str] = {}
     everybody = asyncio.Event()
@@ -129,7 +143,7 @@ async def open_with_ids(url: str, count: int) -> tuple[list[Viewer], list[str]]:
         if len(told) == count:
             everybody.set()
 
-    viewers = await open_viewers(url, count, on_frame)
+    viewers = await open_viewers(url, count, on_frame, trusted=trusted)
     for viewer in viewers:
         viewer.send(ASK)
     await asyncio.wait_for(everybody.wait(), PATIENCE_S)

@@ -7,6 +7,7 @@ extensions do not occur between these peers; whatever else comes is an error.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urlsplit
@@ -117,8 +118,13 @@ class Tally:
             self._complete.set()
 
 
-async def open_viewers(url: str, count: int, on_frame: OnFrame, *, at_once: int = 500) -> list[Viewer]:
-    """Connect so many viewers to a `ws://` URL, `at_once` at a time; raises ConnectionError when one is refused."""
+async def open_viewers(
+    url: str, count: int, on_frame: OnFrame, *, at_once: int = 500, trusted: ssl.SSLContext | None = None
+) -> list[Viewer]:
+    """Connect so many viewers to a URL, `at_once` at a time; raises ConnectionError when one is refused.
+
+    `trusted` is for `wss://`.
+    """
     parts = urlsplit(url)
     request = (
         f"GET {parts.path or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -128,7 +134,9 @@ async def open_viewers(url: str, count: int, on_frame: OnFrame, *, at_once: int 
     viewers: list[Viewer] = []
 
     async def one() -> Viewer:
-        _, viewer = await loop.create_connection(lambda: Viewer(request, on_frame), parts.hostname, parts.port)
+        _, viewer = await loop.create_connection(
+            lambda: Viewer(request, on_frame), parts.hostname, parts.port, ssl=trusted
+        )
         await viewer.opened
         return viewer
 
