@@ -40,8 +40,13 @@ class Deflate:
 
     def compress(self, payload: bytes) -> bytes:
         """The payload of one compressed message."""
-        context = zlib.compressobj(wbits=-self.window_bits)
-        return (context.compress(payload) + context.flush(zlib.Z_SYNC_FLUSH)).removesuffix(_SYNC_FLUSH_TAIL)
+        return _compressed(payload, self.window_bits)
+
+
+@lru_cache(maxsize=32)  # a broadcast sends the same to everybody: 4 MB of messages at most, and as much compressed
+def _compressed(payload: bytes, window_bits: int) -> bytes:
+    context = zlib.compressobj(wbits=-window_bits)
+    return (context.compress(payload) + context.flush(zlib.Z_SYNC_FLUSH)).removesuffix(_SYNC_FLUSH_TAIL)
 
 
 class Inflater:

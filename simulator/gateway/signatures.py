@@ -2,14 +2,15 @@
 
 The canonical path is encoded once more than it is on the wire (`/stage/%40connections/id%253D` for botocore's
 `/stage/@connections/id%3D`), which signers get wrong easily; a mismatch is answered with the strings that should have
-been signed, as AWS does. botocore does the arithmetic: it is the reference for everybody else's signer, the tracker's
-own included.
+been signed, as AWS does. botocore says what is signed and how: it is the reference for everybody else's signer, the
+tracker's own included.
 
 Source: Signature Version 4 documentation, "Create a signed AWS API request", and the error texts of API Gateway.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 import re
@@ -117,6 +118,21 @@ class _Signer(SigV4Auth):  # type: ignore[misc]  # botocore ships no types
         for name, value in request.headers.items():
             headers[name.lower()] = value
         return headers
+
+    def signature(self, string_to_sign: str, request: Any) -> str:
+        key = _signing_key(
+            self.credentials.secret_key, request.context["timestamp"][:8], self._region_name, self._service_name
+        )
+        return hmac.new(key, string_to_sign.encode(), hashlib.sha256).hexdigest()
+
+
+@functools.lru_cache(maxsize=16)
+def _signing_key(secret: str, day: str, region: str, service: str) -> bytes:
+    """The same for all requests of one day; botocore derives it anew each time."""
+    key = f"AWS4{secret}".encode()
+    for part in (day, region, service, "aws4_request"):
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    return key
 
 
 def _staleness(timestamp: str, scope_date: str, now_ms: int) -> SignatureFault | None:

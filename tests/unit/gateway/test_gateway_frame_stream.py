@@ -395,7 +395,7 @@ def test_H15_a_compressed_message_over_128_kilobytes_is_refused():
     assert len(data) < 1_000
 
 
-@pytest.mark.parametrize("window_bits", [9, 12, 15])
+@pytest.mark.parametrize("window_bits", [15, 12, 9])
 def test_H15_what_is_sent_compressed_is_read_with_the_window_that_was_agreed_on(window_bits):
     stream = FrameStream(Deflate(window_bits, 100))
     payload = b"".join(b"%d " % number for number in range(20_000))

@@ -10,10 +10,14 @@ from botocore.credentials import Credentials
 
 from simulator.gateway.signatures import Signatures
 from simulator.http11 import HttpRequest
+from tracker.fanout.endpoint import CallbackEndpoint
+from tracker.fanout.plan import Message
+from tracker.fanout.requests import PostRequests
 
 SECRETS = {"AKIDEXAMPLE": "wJalrXUtnFEMI", "AKIDOTHER": "other"}
 PATH = "/primary/@connections/L0SM9cOFvHcCIhw%3D"
 BODY = b'{"id":"1"}'
+CALLBACKS = CallbackEndpoint.from_websocket_url("wss://127.0.0.1:8080/primary")
 checker = Signatures(SECRETS, region="us-east-1", unsigned_message="Missing Authentication Token")
 
 
@@ -61,6 +65,19 @@ def fault(request, later_ms=0):
 )
 def test_C03_a_good_signature_passes(request_):
     assert fault(request_) is None
+
+
+def test_C03_signatures_of_two_days_and_two_keys_pass_in_turns():
+    """A key is good for a day; it is not made anew for each request."""
+    signers = [PostRequests(CALLBACKS, Credentials(key, secret), "us-east-1") for key, secret in SECRETS.items()]
+    for day in (0, 1, 0):
+        for signer in (*signers, *signers):
+            now_s = 1_700_000_000 + day * 86_400
+            head, _, body = signer.encode("L0SM9cOFvHcCIhw=", Message("vendor", BODY), now_s).partition(b"\r\n\r\n")
+            lines = [line.partition(": ") for line in head.decode().split("\r\n")[1:]]
+            headers = tuple((name, value) for name, _, value in lines)
+            request = HttpRequest("POST", PATH, headers, body, keep_alive=True, upgrade=False)
+            assert checker.fault(request, now_s * 1000) is None
 
 
 def test_C03_a_mismatch_is_told_with_the_canonical_string_double_encoded():
