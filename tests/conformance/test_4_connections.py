@@ -1,16 +1,21 @@
 """Section 4 of the contract: the @connections management API (C rows)."""
 
+import contextlib
 import json
 import re
 import threading
+import time
 from datetime import datetime
 from urllib.parse import quote, urlsplit
 
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
+from botocore.config import Config
 from botocore.credentials import Credentials
+from botocore.exceptions import ReadTimeoutError
 
+from harness.faults import fault
 from harness.probe import new_run
 from harness.wire import TEXT
 
@@ -330,4 +335,45 @@ def test_C18_what_is_posted_arrives_as_one_text_frame(probe):
 def test_C19_an_empty_post_is_400(probe):
     socket = probe.open()
     assert probe.connections("POST", quote(socket.id), b"").status == 400
+    socket.still_works()
+
+
+# -- on order ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.local_lever("needs a peer that vanishes without a word at the right moment")
+def test_C20_a_post_to_a_half_open_peer_may_hang_until_the_caller_gives_up_and_others_do_not(probe):
+    socket, other = probe.open(), probe.open()
+    bounded = probe.target.session().client(
+        "apigatewaymanagementapi",
+        endpoint_url=probe.target.management_url(),
+        config=Config(retries={"total_max_attempts": 1}, read_timeout=0.5),
+    )
+    attributes = {"hang_ms": 60_000}
+    with contextlib.closing(bounded), fault(probe.target, "callback_hang", target=socket.id, attributes=attributes):
+        with pytest.raises(ReadTimeoutError):
+            bounded.post_to_connection(ConnectionId=socket.id, Data=b"lost")
+        assert probe.connections("POST", quote(other.id), b"x").status == 200
+        assert other.recv() == "x"
+    socket.still_works()
+
+
+@pytest.mark.local_lever("needs a peer that vanishes without a word at the right moment")
+def test_C20_a_post_that_has_hung_fails_in_the_end(probe):
+    socket = probe.open()
+    with fault(probe.target, "callback_hang", target=socket.id, attributes={"hang_ms": 50, "status": 500}):
+        began_s = time.monotonic()
+        assert probe.connections("POST", quote(socket.id), b"lost").status == 500
+        assert time.monotonic() - began_s >= 0.05
+    socket.still_works()
+
+
+@pytest.mark.local_lever("needs a close at the right moment")
+@pytest.mark.parametrize(("answer", "status", "arrives"), [("ok", 200, False), ("gone", 410, True)])
+def test_C17_a_post_that_races_a_close_may_be_answered_wrongly(probe, answer, status, arrives):
+    socket = probe.open()
+    with fault(probe.target, "callback_race", target=socket.id, attributes={"answer": answer, "closes": False}):
+        assert probe.connections("POST", quote(socket.id), b"x").status == status
+    if arrives:
+        assert socket.recv() == "x"
     socket.still_works()

@@ -1,12 +1,15 @@
 """Section 8 of the contract: DynamoDB scans and the table of connections (D rows)."""
 
+import contextlib
 import time
 from decimal import Decimal
 
 import boto3
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from harness.faults import fault
 from harness.probe import new_run
 
 KIB = 1024
@@ -122,6 +125,16 @@ def test_D06_a_consistent_scan_sees_what_was_just_put_and_a_global_index_has_non
     assert "Consistent reads are not supported" in rows.refused("scan", ConsistentRead=True, **options)
 
 
+@pytest.mark.local_lever("needs a replica that lags behind")
+def test_D06_a_scan_may_miss_what_was_just_put_and_a_consistent_one_does_not(rows, target):
+    rows.put("old")
+    with fault(target, "dynamodb_stale_scan", target=rows.name, attributes={"lag_ms": 60_000}):
+        rows.put("new")
+        assert rows.ids(rows.scan()["Items"]) == ["old"]
+        assert sorted(rows.ids(rows.scan(ConsistentRead=True)["Items"])) == ["new", "old"]
+    assert sorted(rows.ids(rows.scan()["Items"])) == ["new", "old"]
+
+
 def test_D07_segments_are_disjoint_and_complete(rows):
     rows.put(*numbered(40))
     by_segment = [
@@ -208,6 +221,29 @@ def test_D10_a_batch_has_25_items_at_most(rows):
     answer = rows.dynamodb.batch_write_item(RequestItems={rows.name: puts[:25]})
     assert answer["UnprocessedItems"] == {}
     assert len(rows.all()) == 25
+
+
+THROTTLED = ("ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded")
+
+
+@pytest.mark.local_lever("needs a table without capacity")
+@pytest.mark.parametrize("error", THROTTLED)
+def test_D11_a_scan_may_be_throttled_and_the_sdk_tries_again_first(rows, target, error):
+    rows.put("a")
+    patient = target.session().client(
+        "dynamodb",
+        endpoint_url=target.aws_endpoint_url,
+        config=Config(retries={"total_max_attempts": 3, "mode": "standard"}),
+    )
+    attributes = {"operation": "Scan", "error": error}
+    with contextlib.closing(patient), fault(target, "dynamodb_throttle", target=rows.name, attributes=attributes):
+        with pytest.raises(ClientError) as caught:
+            patient.scan(TableName=rows.name)
+        assert rows.get("a") is not None
+    answer = caught.value.response
+    assert (answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"]) == (error, 400)
+    assert answer["ResponseMetadata"]["RetryAttempts"] == 2
+    assert rows.scan()["Count"] == 1
 
 
 def test_D12_expired_items_are_still_there(rows):

@@ -58,7 +58,7 @@ class Target:
         key = (service, endpoint_url or (self.lambda_url if service == "lambda" else self.aws_endpoint_url))
         if key not in self._clients:
             config = Config(retries={"total_max_attempts": 1}, connect_timeout=10, read_timeout=60)
-            self._clients[key] = self._session().client(service, endpoint_url=key[1], config=config)
+            self._clients[key] = self.session().client(service, endpoint_url=key[1], config=config)
         return self._clients[key]
 
     def close(self) -> None:
@@ -68,9 +68,10 @@ class Target:
 
     def credentials(self) -> Any:
         """botocore's, to sign a request by hand."""
-        return self._session().get_credentials().get_frozen_credentials()
+        return self.session().get_credentials().get_frozen_credentials()
 
-    def _session(self) -> boto3.Session:
+    def session(self) -> boto3.Session:
+        """boto3's, with credentials that the target takes."""
         if not self.local:
             return boto3.Session(region_name=self.region)
         # What the functions of a local stack have: with `gateway.verify_signatures` nobody else may post.
