@@ -22,9 +22,10 @@ from simulator.load.series import Series
 OF = ("all", "first", "last")
 _MOST_LOSSES = 1_000
 _MOST_POINTS = 2_000
-_MOST_UNSEEN = 100_000
+_MOST_UNTOLD = 100_000
 DEAD_LETTERED = "dead-lettered"
 NEVER_BROADCAST = "never broadcast"
+UNKNOWN = "unknown"
 
 
 @dataclass(slots=True)
@@ -86,8 +87,8 @@ class Books:
         """The first thousand."""
         self.stories: Counter[str] = Counter()
         """Of all lost deliveries: their story, and how many have it."""
-        self._unseen: dict[str, int] = {}
-        """Updates that reached nobody, and how many deliveries that cost."""
+        self._untold: dict[str, tuple[str, int]] = {}
+        """Updates that were lost to somebody for no reason that is known: the story so far, and how many have it."""
         self._start_s = start_s
         self._series = series
         self._add_update = add_update
@@ -119,23 +120,29 @@ class Books:
             self._enter_latencies(settled, phase, everyone, settled.sent_s - settled.due_s)
             self._series.settled(due_s, everyone)
         self.stories.update(settled.stories)
-        lost = sum(settled.lost)
-        if lost and not everyone and len(self._unseen) < _MOST_UNSEEN:
-            self._unseen[settled.update_id] = lost
+        for story in (NEVER_BROADCAST, UNKNOWN):
+            if (count := settled.stories.get(story, 0)) and len(self._untold) < _MOST_UNTOLD:
+                self._untold[settled.update_id] = (story, count)
         self.losses += [(settled, each) for each in settled.missing[: _MOST_LOSSES - len(self.losses)]]
         self._add_update(self._row(settled, phase, everyone))
 
     def note_dead_letters(self, update_ids: Iterable[str]) -> None:
-        """These updates are in the dead-letter queue: that is the story of those of them that reached nobody."""
-        for update_id in update_ids:
-            if count := self._unseen.pop(update_id, 0):
-                self.stories[NEVER_BROADCAST] -= count
-                self.stories[DEAD_LETTERED] += count
-                self.losses = [
-                    (settled, Missing(each.subscriber, DEAD_LETTERED) if settled.update_id == update_id else each)
-                    for settled, each in self.losses
-                ]
+        """These updates are in the dead-letter queue: that is the story of those whom they did not reach."""
+        told = {update_id: self._untold.pop(update_id) for update_id in set(update_ids) & self._untold.keys()}
+        for story, count in told.values():
+            self.stories[story] -= count
+            self.stories[DEAD_LETTERED] += count
+        self.losses = [
+            (settled, Missing(each.subscriber, DEAD_LETTERED))
+            if settled.update_id in told and each.story == told[settled.update_id][0]
+            else (settled, each)
+            for settled, each in self.losses
+        ]
         self.stories += Counter()
+
+    def add_copies(self, due_s: float, count: int) -> None:
+        """So many more second copies came, of updates that were due at `due_s` (on the ledger's scale)."""
+        self._copies[self.phases.index_at(due_s - self._start_s)].duplicated += count
 
     def tally(self, *, phase: int | None = None, group: int | None = None) -> Tally:
         """The counts of a phase or group; None is all of them. Of a group, copies are not known."""
@@ -254,7 +261,7 @@ def merged(parts: Sequence[Settled]) -> Settled:
         stories.update(part.stories)
     seen_by_anybody = any(latencies for part in parts for latencies in part.latencies)
     if seen_by_anybody and (count := stories.pop(NEVER_BROADCAST, 0)):
-        stories["unknown"] += count
+        stories[UNKNOWN] += count
     return Settled(
         first.update_id,
         first.vendor,
@@ -272,7 +279,7 @@ def merged(parts: Sequence[Settled]) -> Settled:
         ),
         stories,
         tuple(
-            Missing(each.subscriber, "unknown" if seen_by_anybody and each.story == NEVER_BROADCAST else each.story)
+            Missing(each.subscriber, UNKNOWN if seen_by_anybody and each.story == NEVER_BROADCAST else each.story)
             for each in sorted((each for part in parts for each in part.missing), key=lambda each: each.subscriber)
         ),
     )

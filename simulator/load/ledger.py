@@ -185,6 +185,8 @@ class Ledger:
         self.altered_count = 0
         self.late_count = 0
         """First copies that came after the update had been given up."""
+        self.late_copies: Counter[float] = Counter()
+        """Second copies that came after their update was settled, by the tenth of a second in which it was due."""
         self.frames = 0
         """All frames, of any kind."""
         self.received = 0
@@ -331,6 +333,7 @@ class Ledger:
         if not seen or not seen[subscriber >> 3] & (1 << (subscriber & 7)):
             self.late_count += 1
             return
+        self.late_copies[round(update.due_s, 1)] += 1
         self._record_duplicate(subscriber, update)
 
     def _record_other(

@@ -66,6 +66,8 @@ class PartResult:
     frames: Frames = field(default_factory=lambda: Frames(0))
     vendors: Mapping[str, VendorFigures] = field(default_factory=dict)
     """By id."""
+    late_copies: Mapping[float, int] = field(default_factory=dict)
+    """Second copies that came after their update was settled, by when it was due."""
     positions: tuple[int, int] = (0, 0)
     """Checked and wrong."""
     planned: int | None = None
@@ -131,6 +133,7 @@ def merged_results(results: Sequence[PartResult]) -> PartResult:
         drops=drops[:_KEPT_DROPS],
         frames=_merged_frames([each.frames for each in results]),
         vendors=_merged_vendors([each.vendors for each in results]),
+        late_copies=sum((Counter(each.late_copies) for each in results), Counter()),
         positions=(sum(each.positions[0] for each in results), sum(each.positions[1] for each in results)),
         planned=max((each.planned for each in results if each.planned is not None), default=None),
         last_sent_s=max((each.last_sent_s for each in results if each.last_sent_s is not None), default=None),

@@ -52,7 +52,8 @@ class ContentLever:
     def __init__(self, stack: Stack, clock: Clock) -> None:
         self._stack = stack
         self._clock = clock
-        self._sending: dict[int, asyncio.Task[None]] = {}
+        self._sending: dict[int, tuple[asyncio.Task[None], float]] = {}
+        """What is being sent over a while, and when the last of it is due."""
 
     @property
     def kinds(self) -> Collection[str]:
@@ -68,23 +69,25 @@ class ContentLever:
         if fault.duration_s is None:
             await _in_a_thread(self._send, bodies)
         else:
-            self._sending[id(fault)] = asyncio.create_task(self._send_over(fault.duration_s, bodies))
+            began_s, every_s = self._clock.monotonic_s(), fault.duration_s / len(bodies)
+            task = asyncio.create_task(self._send_from(began_s, every_s, bodies))
+            self._sending[id(fault)] = (task, began_s + every_s * (len(bodies) - 1))
 
     async def end(self, fault: Fault) -> None:
         """See `Lever.end`; what was put in is the stack's to get rid of."""
         sending = self._sending.pop(id(fault), None)
         if sending is None:
             return
-        if not sending.done():
-            sending.cancel()
+        task, last_due_s = sending
+        if self._clock.monotonic_s() < last_due_s:
+            task.cancel()
+        # What was due is sent, however slow the queue is.
         with contextlib.suppress(asyncio.CancelledError):
-            await sending
+            await task
 
-    async def _send_over(self, duration_s: float, bodies: Sequence[str]) -> None:
-        """Each in the middle of its share of the time, so that all are there when it is over."""
-        began_s = self._clock.monotonic_s()
+    async def _send_from(self, began_s: float, every_s: float, bodies: Sequence[str]) -> None:
         for number, body in enumerate(bodies):
-            await asyncio.sleep(began_s + duration_s * (number + 0.5) / len(bodies) - self._clock.monotonic_s())
+            await asyncio.sleep(began_s + number * every_s - self._clock.monotonic_s())
             await _in_a_thread(self._send, [body])
 
     def _write_rows(self, fault: Fault, chance: Random) -> None:

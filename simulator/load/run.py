@@ -427,6 +427,8 @@ class _Run:
             self._open_books()
         assert self._books is not None  # noqa: S101  just opened
         found: PartResult = await self._load.result()
+        for due_s, count in found.late_copies.items():
+            self._books.add_copies(due_s, count)
         if dead_letters:
             self._books.note_dead_letters(await self._dead_letter_ids(baseline))
         prepared = self._prepared

@@ -501,6 +501,8 @@ def _name(facts: RunFacts, vendor: str) -> str:
 
 def _dead_letter_story(facts: RunFacts) -> str:
     count = facts.dead_lettered or 0
+    if not count:
+        return f"No message is in the dead-letter queue {facts.dead_letter_queue}"
     story = (
         f"{counted(count, 'update')} {'is' if count == 1 else 'are'} in the dead-letter queue "
         f"{facts.dead_letter_queue}: each was given to the function as often as the queue allows and failed every time"

@@ -73,19 +73,30 @@ def test_an_update_that_never_left_is_planned_and_nothing_else() -> None:
     assert found.tracks({}) == []
 
 
-def test_a_dead_letter_is_the_story_of_an_update_that_reached_nobody() -> None:
+def test_copies_that_come_late_are_told_of_the_phase_in_which_their_update_was_due() -> None:
+    kept = books(settled(due_s=105.0, duplicated=1))
+    kept.add_copies(105.0, 2)
+    assert kept.tally(phase=kept.phases.index_at(5.0)).duplicated == kept.tally().duplicated == 3
+
+
+def test_a_dead_letter_is_the_story_of_those_whom_its_update_did_not_reach() -> None:
     nobody = {"latencies": (array("d"), array("d")), "stories": {"never broadcast": 1}}
+    gone = {"missing": (Missing(2, "socket closed after"),), "stories": {"socket closed after": 1}}
     found = books(
         settled("1", missing=(Missing(0, "never broadcast"),), **nobody),
         settled("2", missing=(Missing(1, "never broadcast"),), **nobody),
         settled("3"),
+        settled("4"),
+        settled("5", **gone),
     )
-    found.note_dead_letters(["2", "3", "unheard of"])
-    assert found.stories == {"never broadcast": 1, "dead-lettered": 1, "unknown": 1}
+    found.note_dead_letters(["2", "3", "5", "unheard of"])
+    assert found.stories == {"never broadcast": 1, "dead-lettered": 2, "unknown": 1, "socket closed after": 1}
     assert found.loss_rows([0, 1, 0]) == [
         LossRow("1", "v", 0, "viewer", 5.0, "never broadcast"),
         LossRow("2", "v", 1, "slow", 5.0, "dead-lettered"),
-        LossRow("3", "v", 2, "viewer", 5.0, "unknown"),
+        LossRow("3", "v", 2, "viewer", 5.0, "dead-lettered"),
+        LossRow("4", "v", 2, "viewer", 5.0, "unknown"),
+        LossRow("5", "v", 2, "viewer", 5.0, "socket closed after"),
     ]
 
 

@@ -334,6 +334,7 @@ def test_an_update_that_everybody_has_is_settled_after_a_while_and_late_copies_a
     ledger._meanings.clear()
     deliver(ledger, first, 30.0, 1)
     assert ledger.duplicated == 3
+    assert ledger.late_copies == {10.0: 1}, "of the one that is forgotten nobody knows when it was due"
     assert ledger.unexpected_count == 0
 
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator
 from random import Random
 from typing import Any
 
 import pytest
 
+from simulator.clock import SystemClock
 from simulator.errors import EnvironmentFailure
 from simulator.fault_kinds import FAULT_KINDS, POISON_BODIES
 from simulator.gateway.ids import is_connection_id
 from simulator.load import stack_lever
 from simulator.load.faults import Fault
-from simulator.load.rows_and_messages import dead_connection_id, poison, rows_for
+from simulator.load.rows_and_messages import ContentLever, dead_connection_id, poison, rows_for
 from simulator.load.stack_lever import LEASE_S, StackLever
 from tracker.errors import InvalidUpdateError
 from tracker.updates import parse_update
@@ -148,3 +150,55 @@ def test_poison_is_never_an_update(body: str) -> None:
     for each in bodies:
         with pytest.raises(InvalidUpdateError):
             parse_update(each)
+
+
+class Queue:
+    """A stack whose queue notes what it is sent, and takes it when `open` is set."""
+
+    def __init__(self) -> None:
+        self.sqs = self
+        self.open = threading.Event()
+        self.bodies: list[str] = []
+
+    def vendor_queue_url(self) -> str:
+        return "queue"
+
+    def connections_table(self) -> str:
+        raise NotImplementedError
+
+    def connection_rows(self) -> int:
+        raise NotImplementedError
+
+    def send_message_batch(self, *, QueueUrl: str, Entries: list[dict[str, str]]) -> dict[str, Any]:  # noqa: N803
+        assert QueueUrl == "queue"
+        assert self.open.wait(10)
+        self.bodies += [each["MessageBody"] for each in Entries]
+        return {}
+
+
+@pytest.mark.parametrize(("duration_s", "slow"), [(None, False), (0.002, False), (0.002, True)])
+async def test_all_poison_that_was_due_is_sent_however_slow_the_queue_is(duration_s: float | None, slow: bool) -> None:
+    queue = Queue()
+    lever = ContentLever(queue, SystemClock())
+    kind = FAULT_KINDS["poison_messages"]
+    fault = Fault(kind, duration_s=duration_s, attributes={"messages": 12, "body": "not_json"})
+    if not slow:
+        queue.open.set()
+    await lever.begin(fault, Random(1))
+    await asyncio.sleep(duration_s or 0)
+    ending = asyncio.create_task(lever.end(fault))
+    await asyncio.sleep(0)
+    queue.open.set()
+    await ending
+    assert queue.bodies == poison("not_json", 12, Random(1))
+
+
+async def test_poison_that_is_not_due_yet_is_not_sent_when_the_run_ends() -> None:
+    queue = Queue()
+    queue.open.set()
+    lever = ContentLever(queue, SystemClock())
+    fault = Fault(FAULT_KINDS["poison_messages"], duration_s=3_600.0, attributes={"messages": 2, "body": "mixed"})
+    await lever.begin(fault, Random(1))
+    await asyncio.sleep(0)
+    await lever.end(fault)
+    assert len(queue.bodies) <= 1
