@@ -750,25 +750,14 @@ def settings(as_json: bool) -> None:
 def faults(as_json: bool) -> None:
     """List what can go wrong in a scenario (`[[faults]]`): every kind with its attributes, their units and defaults."""
     from simulator.fault_kinds import FAULT_KINDS  # noqa: PLC0415
+    from simulator.fault_text import listing  # noqa: PLC0415
 
     if as_json:
         click.echo(json.dumps([kind.to_json() for kind in FAULT_KINDS.values()], indent=2))
         return
-    for kind in FAULT_KINDS.values():
-        about = [
-            f"at {kind.piece}",
-            *([kind.direction] if kind.direction != "none" else []),
-            *([f"probability: of each {kind.each}"] if kind.each else []),
-            *([] if kind.timed else ["over in a moment"]),
-            *(["local stacks only"] if kind.local else []),
-        ]
-        click.echo(f"{click.style(kind.name, bold=True)}  {kind.help}")
-        click.echo(f"    {'; '.join(about)}")
-        if kind.target:
-            click.echo(f"    target: {kind.target}")
-        for each in kind.attributes:
-            choices = f" ({', '.join(each.choices)})" if each.choices else ""
-            click.echo(f"    {each.name}={_shown(each.default)}  {each.unit}: {each.help}{choices}")
+    styles: dict[str, dict[str, Any]] = {"piece": {"bold": True}, "kind": {}, "detail": {"dim": True}}
+    for line, what in listing(FAULT_KINDS.values()):
+        click.echo(click.style(line, **styles.get(what, {})))
 
 
 def _shown(default: float | str) -> str:

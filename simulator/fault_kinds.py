@@ -129,7 +129,7 @@ _ALL = (
     ),
     FaultKind(
         "poison_messages",
-        piece="sqs",
+        piece="vendor queue",
         target="",
         help="messages that are no update come to the vendor queue, evenly over its duration; without one all at once",
         attributes=(

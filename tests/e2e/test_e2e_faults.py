@@ -1,0 +1,125 @@
+"""Faults of a whole stack, as a scenario plays them; and a stack that is whole again whatever becomes of the run."""
+
+import json
+import urllib.request
+from itertools import islice
+from urllib.parse import urlsplit
+
+import pytest
+
+SCENARIO = """\
+question = "Does what goes wrong happen, and does everybody get everything nevertheless?"
+seed = 7
+
+[stack.parameters]
+VendorQueueVisibilityTimeout = 6
+SendVendorTimeout = 5
+
+[vendors]
+count = 5
+
+[[subscribers]]
+name = "some"
+count = 10
+
+[[subscribers]]
+name = "others"
+count = 10
+
+[[phases]]
+name = "all"
+duration_s = 6
+rate_per_s = 5
+
+[[faults]]
+kind = "stale_rows"
+attributes = { share = 0.5 }
+
+[[faults]]
+kind = "callback_throttle"
+target = "some"
+start_s = 1
+duration_s = 4
+probability = 0.3
+
+[[faults]]
+kind = "function_cold_start"
+target = "SendVendorFunction"
+start_s = 2
+duration_s = 1
+
+[[faults]]
+kind = "dynamodb_throttle"
+start_s = 3
+duration_s = 2
+probability = 0.2
+attributes = { operation = "Scan" }
+
+[expect]
+run = ["deliveries.lost == 0", "connections.rows_without_socket == 0"]
+"""
+
+ENDLESS = """\
+question = "Is the stack whole again when the run is killed?"
+[vendors]
+count = 1
+[subscribers]
+count = 2
+[[phases]]
+name = "all"
+duration_s = 600
+rate_per_s = 1
+[[faults]]
+kind = "callback_hang"
+duration_s = 600
+attributes = { hang_ms = 500 }
+[[faults]]
+kind = "trigger_off"
+"""
+
+
+@pytest.fixture
+def scenario(tmp_path):
+    def write(text):
+        file = tmp_path / "faulty.toml"
+        file.write_text(text)
+        return file
+
+    return write
+
+
+def test_a_run_plays_its_faults_and_its_results_say_when(sim, scenario, tmp_path):
+    result = sim("run", scenario(SCENARIO), "--json", "-", "--results", tmp_path / "results")
+    verdict = json.loads(result.stdout)
+    assert verdict["failures"] == []
+    (run,) = (tmp_path / "results").glob("*/run.json")
+    faults = json.loads(run.read_text())["faults"]
+    assert [(each["kind"], each["trouble"]) for each in faults] == [
+        ("stale_rows", None),
+        ("callback_throttle", None),
+        ("function_cold_start", None),
+        ("dynamodb_throttle", None),
+    ]
+    assert all(each["start_s"] <= each["began_s"] <= each["ended_s"] for each in faults)
+    assert all(each["ended_s"] - each["began_s"] >= each["duration_s"] for each in faults[1:])
+
+
+def on(endpoints):
+    """What is wrong with a stack now."""
+    port = urlsplit(endpoints["websocket_url"]).port
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/.tracker-sim/faults", timeout=10) as answer:
+        return [each["kind"] for each in json.load(answer)["faults"]]
+
+
+def test_the_faults_of_a_run_that_is_killed_are_over_soon_in_a_stack_that_stays_up(up, start, scenario, tmp_path):
+    stack, endpoints = up()
+    file = tmp_path / "up.json"
+    file.write_text(json.dumps(endpoints))
+    run = start("run", scenario(ENDLESS), "--target", file)
+    told = iter(stack.process.stderr.readline, "")
+    assert len(list(islice((line for line in told if " is on: " in line), 2))) == 2
+    assert sorted(on(endpoints)) == ["callback_hang", "trigger_off"]
+    run.process.kill()
+    run.process.communicate()
+    assert len(list(islice((line for line in told if " is off: " in line), 2))) == 2
+    assert on(endpoints) == []
