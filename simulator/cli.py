@@ -532,7 +532,8 @@ def _write_report(text: str, name: str) -> None:
         return
     # The same bytes everywhere: the page's policy has the hashes of its scripts.
     Path(name).write_text(text, encoding="utf-8", newline="\n")
-    click.echo(f"written: {name} ({len(text.encode()) / 1e6:.1f} MB)", err=True)
+    size_kb = len(text.encode()) / 1e3
+    click.echo(f"written: {name} ({f'{size_kb / 1e3:.1f} MB' if size_kb >= 1_000 else f'{size_kb:.1f} kB'})", err=True)  # noqa: PLR2004
 
 
 def _print_report(runs: list[Any]) -> None:

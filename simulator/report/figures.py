@@ -5,12 +5,14 @@ A figure is named by its path in the verdict (docs/verdict.md); what a run does 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from simulator.report.run_report import RunReport
 
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|\+00:00)")
 _SECTIONS: tuple[tuple[str, tuple[tuple[str, str, str, int], ...]], ...] = (
     (
         "Updates",
@@ -155,6 +157,16 @@ def shown(value: float | None, unit: str = "") -> str:
     else:
         text = f"{value:,.1f}" if abs(value) >= 1 or value == 0 else f"{value:.2g}"
     return f"{text} {unit}" if unit else text
+
+
+def moment(started_at: str) -> str:
+    """A moment of the raw results for people; what is none stays as it is.
+
+    >>> moment("2026-11-25T14:07:57.562+00:00"), moment("then")
+    ('2026-11-25 14:07:57 UTC', 'then')
+    """
+    found = _MOMENT.fullmatch(started_at)
+    return f"{found[1]} {found[2]} UTC" if found else started_at
 
 
 def shown_difference(figure: Figure, number: int) -> str:

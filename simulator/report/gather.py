@@ -17,6 +17,8 @@ from simulator.report.expectations import expectation_rows
 from simulator.report.run_report import GroupRow, Losses, RunReport, Span, VendorRow
 
 _SLOWEST = 10
+_WHEN = {"start_s", "duration_s"}
+"""When a fault was to act; not told of one that did, beside when that was."""
 _SERIES_MAY_END_EARLY_S = 5
 
 
@@ -112,7 +114,8 @@ def _phase(each: Mapping[str, Any]) -> Span:
 
 
 def _fault(each: Mapping[str, Any]) -> Span:
-    details = {name: value for name, value in each.items() if name not in {"kind", "began_s", "ended_s", "trouble"}}
+    told_elsewhere = {"kind", "began_s", "ended_s", "trouble"} | (_WHEN if each.get("began_s") is not None else set())
+    details = {name: value for name, value in each.items() if name not in told_elsewhere}
     began_s = each["began_s"] if each.get("began_s") is not None else each.get("start_s") or 0.0
     return Span(
         str(each["kind"]), float(began_s), _optional(each.get("ended_s")), each.get("trouble"), details=_told(details)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from simulator.load.hostile_text import printable
 from simulator.report.comparison import differences, letter
-from simulator.report.figures import Figure, sections, shown, shown_difference
+from simulator.report.figures import Figure, moment, sections, shown, shown_difference
 from simulator.report.limits import limits
 from simulator.report.run_report import RunReport
 from simulator.report.tables import expectation_lines, found_words, held_words
@@ -37,7 +37,7 @@ def escaped(text: str) -> str:
 def _one(run: RunReport) -> Iterator[str]:
     yield f"## {_OUTCOMES[run.outcome]}: {escaped(run.question or run.scenario)}"
     yield ""
-    yield f"{escaped(run.scenario)}, seed {run.seed}, {escaped(run.started_at)}, {shown(run.duration_s, 's')}"
+    yield f"{escaped(run.scenario)}, seed {run.seed}, {escaped(moment(run.started_at))}, {shown(run.duration_s, 's')}"
     yield from _failures(run, "")
     yield from _expectations([run])
     yield from _figures([run])
@@ -51,7 +51,7 @@ def _comparison(runs: Sequence[RunReport]) -> Iterator[str]:
     for number, run in enumerate(runs):
         yield (
             f"- **{letter(number)}** {_OUTCOMES[run.outcome]}: {escaped(run.scenario)}, seed {run.seed}, "
-            f"{escaped(run.started_at)} ({escaped(run.folder)})"
+            f"{escaped(moment(run.started_at))} ({escaped(run.folder)})"
         )
     yield ""
     warnings = differences(runs)

@@ -18,13 +18,13 @@ from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from simulator.load.hostile_text import printable
 from simulator.report.chart_library import chart_library
 from simulator.report.charts import charts, timelines, to_data
 from simulator.report.comparison import differences, letter
-from simulator.report.figures import number_in, sections, shown, shown_difference
+from simulator.report.figures import moment, number_in, sections, shown, shown_difference
 from simulator.report.limits import limits
 from simulator.report.run_report import RunReport
 from simulator.report.tables import LEVELS, expectation_lines, found_words, held_words, latency_lines
@@ -32,6 +32,8 @@ from simulator.report.tables import LEVELS, expectation_lines, found_words, held
 _LONGEST_TEXT = 2_000
 _MOST_VENDORS = 200
 _MOST_LOSSES = 100
+_MS_OF_S = 1_000
+_NO_FRACTION_FROM_MS = 10
 _END_OF_SCRIPT = re.compile(r"</(script)|<!--", re.IGNORECASE)
 _SECTIONS = (
     ("latency", "Latency"),
@@ -56,7 +58,9 @@ def html_page(runs: Sequence[RunReport]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(shown=shown, found=found_words, held=held_words, letter=letter, ago=_clock)
+    environment.filters.update(
+        shown=shown, found=found_words, held=held_words, letter=letter, ago=_clock, moment=moment, breakable=_breakable
+    )
     return environment.get_template("page.html.jinja").render(
         runs=runs,
         is_comparison=len(runs) > 1,
@@ -93,14 +97,14 @@ def _tiles(run: RunReport) -> list[tuple[str, str, str]]:
     return [
         ("Lost", shown(number("deliveries.lost")), f"of {shown(number('deliveries.expected'))} deliveries"),
         (
-            "To the last viewer, p99",
-            shown(number("latency_ms.last.p99"), "ms"),
-            f"p50 {shown(number('latency_ms.last.p50'), 'ms')}",
+            "Last viewer, p99",
+            _brief(number("latency_ms.last.p99")),
+            f"p50 {_brief(number('latency_ms.last.p50'))}",
         ),
         (
             "All deliveries, p99",
-            shown(number("latency_ms.all.p99"), "ms"),
-            f"p50 {shown(number('latency_ms.all.p50'), 'ms')}",
+            _brief(number("latency_ms.all.p99")),
+            f"p50 {_brief(number('latency_ms.all.p50'))}",
         ),
         (
             "Updates",
@@ -110,6 +114,19 @@ def _tiles(run: RunReport) -> list[tuple[str, str, str]]:
         ("Viewers", shown(number("connections.opened")), f"{shown(number('connections.dropped'))} dropped"),
         ("Maps at the end", f"{shown(number('final_positions.wrong'))} wrong", _of_positions(run)),
     ]
+
+
+def _brief(ms: float | None) -> str:
+    """Milliseconds in as few characters as say enough.
+
+    >>> _brief(0.4), _brief(41.27), _brief(432.1), _brief(23_855.1), _brief(None)
+    ('0.4 ms', '41 ms', '432 ms', '23.9 s', '–')
+    """
+    if ms is None:
+        return "–"
+    if ms >= _MS_OF_S:
+        return f"{ms / _MS_OF_S:,.1f} s"
+    return f"{ms:.{0 if ms >= _NO_FRACTION_FROM_MS else 1}f} ms"
 
 
 def _of_positions(run: RunReport) -> str:
@@ -138,6 +155,11 @@ def _clock(seconds: float | None) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(abs(seconds)), 60)
     return f"{'−' if seconds < 0 else ''}{minutes} min {rest} s"
+
+
+def _breakable(text: str) -> Markup:
+    """Escaped, with places to break a long line after each dot and before each underscore."""
+    return escape(printable(text, _LONGEST_TEXT)).replace(".", Markup(".<wbr>")).replace("_", Markup("<wbr>_"))
 
 
 def _finalized(value: Any) -> Any:

@@ -165,8 +165,38 @@ INK = """[...document.querySelectorAll("canvas")].map((canvas) => {
 })"""
 
 
+STORMY = """\
+name = "stormy"
+question = "Are phases and faults where they belong?"
+[vendors]
+count = 5
+[subscribers]
+kind = "reconnecting"
+count = 5
+[[phases]]
+name = "calm"
+duration_s = 3
+rate_per_s = 5
+[[phases]]
+name = "storm"
+duration_s = 3
+rate_per_s = 20
+[[faults]]
+kind = "viewer_reset"
+start_s = 3
+[[faults]]
+kind = "viewer_freeze"
+start_s = 3
+duration_s = 2
+"""
+STRIPS = """Object.values(Chart.instances).map(each => each.boxes.find(box => box.faults)).filter(Boolean).map(
+  box => [box.height > 40, box.faults.map(fault => [fault.words, fault.row, fault.to > fault.from])]
+)"""
+
+
 async def test_a_report_opens_offline_asks_for_nothing_and_draws_every_chart(sim, tmp_path):
-    run = sim("run", "quickstart", "--duration", "3", "--subscribers", "5", "--results", tmp_path / "results")
+    (tmp_path / "stormy.toml").write_text(STORMY)
+    run = sim("run", tmp_path / "stormy.toml", "--results", tmp_path / "results")
     (results,) = (tmp_path / "results").iterdir()
     page_file = tmp_path / "report.html"
     assert sim("report", results, "--html", page_file).returncode == 0, run
@@ -176,6 +206,10 @@ async def test_a_report_opens_offline_asks_for_nothing_and_draws_every_chart(sim
             inks = await page.ask(INK)
             assert len(inks) >= 10
             assert [name for name, colours in inks if colours < 3] == []
+            # Phases and faults are named above the lines of time, each fault in a row of its own while they overlap.
+            strips = await page.ask(STRIPS)
+            assert len(strips) >= 8
+            assert all(strip == [True, [["viewer_reset", 0, True], ["viewer_freeze", 1, True]]] for strip in strips)
             # Nothing is wider than the screen.
             assert await page.ask("document.documentElement.scrollWidth") <= width
         await page.ask("document.getElementById('chart-latency').focus()")

@@ -55,63 +55,114 @@
     return `${(100 * (1 - 10 ** -nines)).toFixed(digits)} %`;
   };
 
-  // -- phases and faults behind the lines of time ---------------------------------------------------------------------
+  // -- phases and faults: named in a strip above the lines of time, tinted behind them ---------------------------------
 
-  const hatch = () => {
-    const tile = document.createElement("canvas");
-    tile.width = tile.height = 8;
-    const pen = tile.getContext("2d");
-    pen.strokeStyle = palette.fault;
-    pen.lineWidth = 2;
-    for (const offset of [-8, 0, 8]) {
-      pen.beginPath();
-      pen.moveTo(offset, 8);
-      pen.lineTo(offset + 8, 0);
-      pen.stroke();
-    }
-    return tile;
-  };
-  const fitted = (pen, text, room) => {
-    if (room < 24) return "";
-    if (pen.measureText(text).width <= room) return text;
+  const ROW = 16; // pixels of one row of names
+  const MOST_ROWS = 5; // of faults; what does not fit is tinted without a name
+  const nameFont = `11px ${FONT}`;
+  const measure = document.createElement("canvas").getContext("2d");
+  const fitted = (text, room) => {
+    measure.font = nameFont;
+    if (room < 16) return "";
+    if (measure.measureText(text).width <= room) return text;
     let short = text;
-    while (short && pen.measureText(`${short}…`).width > room) short = short.slice(0, -1);
+    while (short && measure.measureText(`${short}…`).width > room) short = short.slice(0, -1);
     return short.length > 2 ? `${short}…` : "";
   };
-  const spansOf = (chart) => data.runs[0].spans.filter((span) => span.to >= chart.scales.x.min && span.from <= chart.scales.x.max);
-  const behind = {
-    id: "behind",
+  const spansOf = (chart, kind) => {
+    const { min, max } = chart.options.scales.x;
+    return data.runs[0].spans.filter((span) => span.kind === kind && span.to >= min && span.from <= max);
+  };
+  // Every fault in the first row in which neither its bar nor its name meets another's.
+  const faultRows = (chart, width) => {
+    const { min, max } = chart.options.scales.x;
+    const at = (seconds) => (width * (Math.min(max, Math.max(min, seconds)) - min)) / (max - min);
+    measure.font = nameFont;
+    const ends = [];
+    return spansOf(chart, "fault").map((span) => {
+      const [from, to] = [at(span.from), Math.max(at(span.to), at(span.from) + 3)];
+      const words = fitted(span.name, width);
+      const long = measure.measureText(words).width;
+      const left = Math.max(0, Math.min(from, width - long));
+      let row = ends.findIndex((end) => end <= Math.min(left, from));
+      if (row < 0) row = ends.length;
+      const named = row < MOST_ROWS;
+      if (named) ends[row] = Math.max(to, left + long) + 8;
+      return { from, to, left, row: named ? row : null, words };
+    });
+  };
+  const strip = {
+    id: "strip",
+    start(chart) {
+      const box = {
+        position: "top",
+        weight: 1, // below the legend, next to the lines
+        options: {},
+        isHorizontal: () => true,
+        update(width) {
+          box.width = width;
+          box.faults = faultRows(chart, width);
+          const rows = Math.max(0, ...box.faults.map((fault) => (fault.row === null ? 0 : fault.row + 1)));
+          box.height = (spansOf(chart, "phase").length > 1 ? ROW : 0) + rows * ROW + (rows ? 4 : 0);
+        },
+        draw() {
+          const pen = chart.ctx;
+          const { left, right } = chart.chartArea;
+          const at = (seconds) => Math.min(right, Math.max(left, chart.scales.x.getPixelForValue(seconds)));
+          const phases = spansOf(chart, "phase");
+          pen.save();
+          pen.font = nameFont;
+          pen.textBaseline = "middle";
+          if (phases.length > 1) {
+            phases.forEach((span, place) => {
+              const [from, to] = [at(span.from), at(span.to)];
+              if (place % 2 === 0) {
+                pen.fillStyle = palette.phase;
+                pen.fillRect(from, box.top, to - from, ROW);
+              }
+              pen.fillStyle = palette.dim;
+              pen.fillText(fitted(span.name, to - from - 6), from + 3, box.top + ROW / 2);
+            });
+          }
+          const first = box.top + (phases.length > 1 ? ROW : 0) + 2;
+          for (const fault of faultRows(chart, right - left)) {
+            if (fault.row === null) continue;
+            const y = first + fault.row * ROW;
+            pen.fillStyle = palette.bad;
+            pen.fillText(fault.words, left + fault.left, y + 5.5);
+            pen.fillRect(left + fault.from, y + 12.5, fault.to - fault.from, 2);
+          }
+          pen.restore();
+        },
+      };
+      Chart.layouts.addBox(chart, box);
+    },
     beforeDatasetsDraw(chart) {
       const pen = chart.ctx;
       const { left, right, top, bottom } = chart.chartArea;
       const at = (seconds) => Math.min(right, Math.max(left, chart.scales.x.getPixelForValue(seconds)));
       pen.save();
-      pen.font = `11px ${FONT}`;
-      pen.textBaseline = "top";
-      const phases = spansOf(chart).filter((span) => span.kind === "phase");
-      phases.forEach((span, place) => {
-        const [from, to] = [at(span.from), at(span.to)];
-        if (place % 2 === 0) {
-          pen.fillStyle = palette.phase;
-          pen.fillRect(from, top, to - from, bottom - top);
+      const phases = spansOf(chart, "phase");
+      pen.fillStyle = palette.phase;
+      if (phases.length > 1) {
+        phases.forEach((span, place) => {
+          if (place % 2 === 0) pen.fillRect(at(span.from), top, at(span.to) - at(span.from), bottom - top);
+        });
+      }
+      pen.strokeStyle = palette.bad;
+      pen.lineWidth = 1;
+      pen.setLineDash([2, 3]);
+      for (const span of spansOf(chart, "fault")) {
+        const [from, to] = [at(span.from), Math.max(at(span.to), at(span.from) + 3)];
+        pen.fillStyle = palette.fault;
+        pen.fillRect(from, top, to - from, bottom - top);
+        for (const x of [from, to]) {
+          pen.beginPath();
+          pen.moveTo(Math.round(x) + 0.5, top);
+          pen.lineTo(Math.round(x) + 0.5, bottom);
+          pen.stroke();
         }
-        pen.fillStyle = palette.dim;
-        pen.fillText(fitted(pen, span.name, to - from - 8), from + 4, top + 3);
-      });
-      spansOf(chart).filter((span) => span.kind === "fault").forEach((span, place) => {
-        const [from, to] = [at(span.from), at(span.to)];
-        pen.fillStyle = pen.createPattern(hatch(), "repeat");
-        pen.fillRect(from, top, Math.max(3, to - from), bottom - top);
-        pen.strokeStyle = palette.bad;
-        pen.lineWidth = 1;
-        pen.strokeRect(from, top, Math.max(3, to - from), bottom - top);
-        const y = top + 17 + 14 * (place % 3);
-        const words = fitted(pen, `fault: ${span.name}`, Math.max(to - from, right - from) - 8);
-        pen.fillStyle = faded(palette.card, 0.85);
-        pen.fillRect(from + 2, y - 1, pen.measureText(words).width + 4, 14);
-        pen.fillStyle = palette.bad;
-        pen.fillText(words, from + 4, y);
-      });
+      }
       pen.restore();
     },
   };
@@ -164,8 +215,17 @@
     return { ...common, callback: (value) => percent(value) };
   };
   const ninesAsTicks = (scale) => {
-    scale.ticks = [{ value: 0 }, { value: Math.log10(2) }];
+    const half = Math.log10(2);
+    const roomy = (half / Math.max(scale.max, 1)) * scale.width > 44;
+    scale.ticks = roomy ? [{ value: 0 }, { value: half }] : [{ value: 0 }];
     for (let nines = 1; nines <= scale.max + 1e-9; nines += 1) scale.ticks.push({ value: nines });
+  };
+  const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400];
+  const momentsAsTicks = (scale) => {
+    const most = Math.max(2, Math.floor((scale.width || 300) / 74));
+    const step = STEPS.find((each) => (scale.max - scale.min) / each <= most) || STEPS[STEPS.length - 1];
+    scale.ticks = [];
+    for (let at = Math.ceil(scale.min / step); at * step <= scale.max; at += 1) scale.ticks.push({ value: at * step });
   };
   const lineChart = (chart) => {
     const canvas = document.getElementById(`chart-${chart.name}`);
@@ -182,7 +242,7 @@
           return dataset;
         }),
       },
-      plugins: chart.kind === "time" ? [behind, cursor] : [cursor],
+      plugins: chart.kind === "time" ? [strip, cursor] : [cursor],
       options: {
         parsing: false,
         normalized: true,
@@ -193,7 +253,7 @@
             max: Math.max(...times.map((each) => each[each.length - 1]), 1),
             title: { display: true, text: chart.kind === "time" ? "since the start of publishing" : "percentile" },
             ticks: ticksOfX(chart),
-            ...(chart.kind === "time" ? {} : { afterBuildTicks: ninesAsTicks }),
+            afterBuildTicks: chart.kind === "time" ? momentsAsTicks : ninesAsTicks,
           },
           y: {
             type: chart.log ? "logarithmic" : "linear",
@@ -212,7 +272,15 @@
           },
         },
         plugins: {
-          legend: { display: chart.lines.length > 1 || data.runs.length > 1 },
+          legend: {
+            display: chart.lines.length > 1 || data.runs.length > 1,
+            labels: {
+              generateLabels: (made) =>
+                Chart.defaults.plugins.legend.labels.generateLabels(made).map((each) => ({
+                  ...each, lineDash: made.data.datasets[each.datasetIndex].borderDash, lineWidth: 2,
+                })),
+            },
+          },
           tooltip: {
             callbacks: {
               title: (items) => (items.length ? titleOf(chart, items[0].parsed.x) : ""),
@@ -335,7 +403,8 @@
         pen.moveTo(at, top);
         pen.lineTo(at, bottom);
         pen.stroke();
-        grid.push([degrees(each * step, ["E", "W"], step), at + 4, top + 13]);
+        const words = degrees(each * step, ["E", "W"], step);
+        if (at + 8 + pen.measureText(words).width < right) grid.push([words, at + 4, top + 13]);
       }
       for (let each = Math.ceil(south / step); each * step <= north; each += 1) {
         const at = y(((each * step - south) / (north - south)) * map.height);

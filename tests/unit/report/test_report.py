@@ -77,6 +77,57 @@ def test_junit_has_a_case_for_each_expectation_and_one_for_the_run(tmp_path, mak
     assert other.get("failures") == "1"
 
 
+WHOLE, TIME, MOMENT, WORDS = r"\d+", r"\d+(\.\d+)?", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", r"(?s)\S(.*\S)?"
+JUNIT = {
+    # What Ant's schema and Jenkins's both take: each element's children in order (`*`: any number, `|`: one of them, or
+    # none), and its attributes with what they may be. All of these attributes are required by one of the two.
+    "testsuites": (["testsuite*"], {}),
+    "testsuite": (
+        ["properties", "testcase*", "system-out", "system-err"],
+        dict.fromkeys(("tests", "failures", "errors", "skipped", "id"), WHOLE)
+        | {"time": TIME, "timestamp": MOMENT, "name": WORDS, "hostname": WORDS, "package": WORDS},
+    ),
+    "properties": (["property*"], {}),
+    "property": ([], {"name": WORDS, "value": "(?s).*"}),
+    "testcase": (["error|failure"], {"name": WORDS, "classname": WORDS, "time": TIME}),
+    "error": ([], {"message": "(?s).*", "type": WORDS}),
+    "failure": ([], {"message": "(?s).*", "type": WORDS}),
+    "system-out": ([], {}),
+    "system-err": ([], {}),
+}
+
+
+def conforms(element):
+    """The element and all below it are as the schemas want them."""
+    children, attributes = JUNIT[element.tag]
+    assert set(element.attrib) == set(attributes), element.tag
+    for name, value in element.attrib.items():
+        assert re.fullmatch(attributes[name], value), (element.tag, name, value)
+    order = "".join(f"({each.removesuffix('*')} )*" if each[-1] == "*" else f"(({each}) )?" for each in children)
+    assert re.fullmatch(order, "".join(f"{child.tag} " for child in element)), element.tag
+    for child in element:
+        conforms(child)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"lost": 0},
+        {"partial": True, "passed": False, "failures": []},
+        {"passed": False, "failures": ["It \x1b broke."]},
+    ],
+)
+def test_junit_conforms_to_both_schemas_that_are_in_use(tmp_path, make, changes):
+    top = ET.fromstring(junit([read_run(make(tmp_path, **changes)), read_run(make(tmp_path))]))
+    assert top.tag == "testsuites"
+    conforms(top)
+    for suite in top:
+        assert int(suite.get("tests")) == len(suite.findall("testcase"))
+        for kind in ("failure", "error"):
+            assert int(suite.get(f"{kind}s")) == len(suite.findall(f"testcase/{kind}"))
+
+
 def test_a_run_that_was_stopped_is_an_error_in_junit(tmp_path, make):
     (suite,) = ET.fromstring(
         junit([read_run(make(tmp_path, partial=True, passed=False, failures=["It was stopped."]))])
