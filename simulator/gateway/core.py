@@ -480,5 +480,8 @@ def as_text(payload: bytes) -> bytes:
     return payload
 
 
+_COMPACT = json.JSONEncoder(separators=(",", ":"))
+
+
 def _encode(event: dict[str, Any]) -> bytes:
-    return json.dumps(event, separators=(",", ":")).encode()
+    return _COMPACT.encode(event).encode()

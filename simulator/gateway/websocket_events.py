@@ -5,6 +5,7 @@ Keys that AWS leaves out are left out, not null. Samples of each kind stand in `
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -49,7 +50,12 @@ class ConnectionFacts:
 
 def clf_time(epoch_ms: int) -> str:
     """`requestTime`: Common Log Format in UTC, `09/Feb/2024:18:11:43 +0000` (E04), whatever the locale."""
-    moment = _EPOCH + timedelta(seconds=epoch_ms // 1000)
+    return _clf_time(epoch_ms // 1000)
+
+
+@functools.lru_cache(maxsize=8)  # every event of a second says the same
+def _clf_time(epoch_s: int) -> str:
+    moment = _EPOCH + timedelta(seconds=epoch_s)
     return f"{moment.day:02d}/{_MONTHS[moment.month - 1]}/{moment:%Y:%H:%M:%S} +0000"
 
 

@@ -78,6 +78,7 @@ def test_addresses_are_secure_and_clients_need_the_bundle(up, temporary):
 
 def test_the_tracker_and_our_own_viewer_speak_it_unasked(up, start, sim):
     running, _ = up(*TLS)
+    assert sim("clock", "--advance", "1").returncode == 0
     viewer = start("connect", "--no-stdin", "--count", "1", "--send", "{}")
     refused = json.loads(viewer.process.communicate(timeout=60)[0])  # by the function of `$default`, with a post
     assert refused["connectionId"]
