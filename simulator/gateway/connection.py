@@ -13,7 +13,7 @@ from simulator.gateway import control, management
 from simulator.gateway.channel import Channel
 from simulator.gateway.compression import Deflate, negotiate
 from simulator.gateway.core import ABNORMAL, GOING_AWAY, Handshake, WebSocketCore
-from simulator.gateway.fault_room import go_wrong, mishap_of
+from simulator.gateway.fault_room import go_wrong, mishap_of, note_trouble
 from simulator.gateway.frame_stream import FrameStream
 from simulator.gateway.hosts import is_ours
 from simulator.gateway.http_answers import HttpAnswer, not_found
@@ -242,6 +242,8 @@ class GatewayConnection(HttpConnection):
         now = endpoint.now()
         answer = self.callback_answer(core, request, path, now, method=request.method)
         endpoint.perform(answer.actions)
+        if answer.status != 200 and request.method == "POST":  # noqa: PLR2004  plain HTTP
+            note_trouble(endpoint, core, request, path, f"answered {answer.status}")
         self.respond(answer.status, answer.headers, answer.body)
 
     def callback_answer(

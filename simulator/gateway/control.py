@@ -1,9 +1,9 @@
 """What the simulator itself answers below `/.tracker-sim/`; no stage can have that name.
 
-`GET stats` tells counts to the load generator. `POST clock` with `{"advance_s": 600}` moves the idle and age timers
-forward (L04, L08), so that code that reconnects can be tested in seconds. `POST faults` switches a fault on and answers
-its id, `GET faults` lists what is on, `POST faults/ID` with `{"duration_s": 30}` prolongs one and `DELETE faults/ID`
-ends it.
+`GET stats` tells counts to the load generator, and `GET posts` the latest posts that did not simply arrive.
+`POST clock` with `{"advance_s": 600}` moves the idle and age timers forward (L04, L08), so that code that reconnects
+can be tested in seconds. `POST faults` switches a fault on and answers its id, `GET faults` lists what is on,
+`POST faults/ID` with `{"duration_s": 30}` prolongs one and `DELETE faults/ID` ends it.
 
 A page in the user's browser must reach none of it: it cannot send a JSON content type to another origin without being
 asked whether it may, which nobody here answers, and a name that it points at this machine is not ours.
@@ -28,6 +28,7 @@ PREFIX = "/.tracker-sim/"
 STATS_PATH = f"{PREFIX}stats"
 CLOCK_PATH = f"{PREFIX}clock"
 FAULTS_PATH = f"{PREFIX}faults"
+POSTS_PATH = f"{PREFIX}posts"
 
 _JSON = ("content-type", "application/json")
 
@@ -38,6 +39,8 @@ def answer(endpoint: Endpoint, request: HttpRequest, path: str) -> HttpAnswer:
         return _say(403, {"message": "Forbidden"})
     if path == STATS_PATH and request.method == "GET":
         return _say(200, endpoint.stats())
+    if path == POSTS_PATH and request.method == "GET":
+        return _say(200, {"posts": endpoint.post_troubles.to_json()})
     if path == CLOCK_PATH and request.method == "POST":
         if not _is_json(request):
             return _say(415, {"message": 'Send {"advance_s": SECONDS} as application/json.'})

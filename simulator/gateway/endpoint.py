@@ -21,6 +21,7 @@ from simulator.gateway.ids import IdFactory
 from simulator.gateway.listener import Listener
 from simulator.gateway.moment import Moment
 from simulator.gateway.newcomers import Newcomers
+from simulator.gateway.post_troubles import PostTroubles
 from simulator.gateway.proxy_result import Failure, Outcome, parse_proxy_result
 from simulator.gateway.route_selection import CONNECT, DISCONNECT
 from simulator.gateway.settings import GatewaySettings
@@ -70,6 +71,8 @@ class Endpoint:
         """Where faults are switched; None where there is no such thing."""
         self.faults: tuple[ActiveFault, ...] | None = None
         """Those that may hit callbacks; None while there are none, which is all that it costs then."""
+        self.post_troubles = PostTroubles()
+        """Posts that did not simply arrive."""
         self._clock = clock
         self._listener: Listener | None = None
         self.channels: dict[str, Channel | SilentChannel] = {}

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from simulator.active_faults import ActiveFault, FaultSet
 from simulator.errors import InputError
-from simulator.gateway.fault_rules import CALLBACK_KINDS, HALF_OPEN, Mishap, callback_mishap, spoiled
+from simulator.gateway.fault_rules import CALLBACK_KINDS, HALF_OPEN, Mishap, callback_mishap, spoiled, trouble_of
 from simulator.gateway.management import connection_in_path
+from simulator.gateway.post_troubles import PostTroubles
 
 if TYPE_CHECKING:
     from simulator.gateway.channel import Channel
@@ -68,16 +69,18 @@ class SilentChannel:
     is_backlogged = False
     takes_callbacks = True
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, troubles: PostTroubles) -> None:
         self._channel = channel
+        self._troubles = troubles
 
     @property
     def peer(self) -> str:
         """See `Channel.peer`."""
         return self._channel.peer
 
-    def send(self, payload: bytes, *, binary: bool = False) -> None:
+    def send(self, payload: bytes, *, binary: bool = False) -> None:  # noqa: ARG002
         """Nothing leaves."""
+        self._troubles.note(self.peer, payload, "answered 200 and lost on the way")
 
     def close(self, code: int, reason: str) -> None:  # noqa: ARG002
         """The peer does not answer a close frame; time would be up at last."""
@@ -90,7 +93,7 @@ class SilentChannel:
 
 def _silence(endpoint: Endpoint, connection_id: str, channel: Channel) -> SilentChannel:
     channel.stop_reading()
-    silent = SilentChannel(channel)
+    silent = SilentChannel(channel, endpoint.post_troubles)
     endpoint.channels[connection_id] = silent
     return silent
 
@@ -99,6 +102,13 @@ def mishap_of(faults: Sequence[ActiveFault], endpoint: Endpoint, connection_id: 
     """Draw what becomes of one POST to a connection."""
     channel = endpoint.channels.get(connection_id)
     return callback_mishap(faults, connection_id, *(() if channel is None else (channel.peer,)))
+
+
+def note_trouble(endpoint: Endpoint, core: WebSocketCore, request: HttpRequest, path: str, what: str) -> None:
+    """Keep what became of a post to a viewer who is there."""
+    channel = endpoint.channels.get(connection_in_path(path, core.stage) or "")
+    if channel is not None:
+        endpoint.post_troubles.note(channel.peer, request.body, what)
 
 
 async def go_wrong(
@@ -113,6 +123,9 @@ async def go_wrong(
     honest = connection.callback_answer(core, request, path, now, method="POST" if mishap.delivers else "GET")
     endpoint.perform(honest.actions)
     answer = spoiled(mishap, honest, endpoint.ids, now.wall_ms)
+    what = trouble_of(mishap, honest.status, None if answer is None else answer.status)
+    if what is not None:
+        note_trouble(endpoint, core, request, path, what)
     if mishap.cuts_viewer and honest.status == 200:  # noqa: PLR2004  plain HTTP
         channel = endpoint.channels.get(connection_in_path(path, core.stage) or "")
         if channel is not None:

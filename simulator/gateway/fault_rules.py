@@ -82,6 +82,20 @@ def spoiled(mishap: Mishap, honest: Answer, ids: IdFactory, now_ms: int) -> Answ
     return replace(lie, actions=actions)
 
 
+def trouble_of(mishap: Mishap, honest_status: int, status: int | None) -> str | None:
+    """What became of a post that a fault has hit, in words; None when the viewer got it.
+
+    `honest_status` is what it deserved, `status` what it was answered; None is no answer at all.
+    """
+    if mishap.delivers and honest_status == _OK:
+        return None
+    if status is None:
+        return "cut off"
+    if mishap.answer_delay_s:
+        return f"left hanging for {mishap.answer_delay_s:g} s"
+    return "answered 200 and never delivered" if status == _OK else f"answered {status}"
+
+
 _OK = 200
 
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 import math
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from simulator.load.latency import Latencies
-from simulator.load.ledger import Missing, Settled
+from simulator.load.ledger import JUST_CONNECTED, Missing, Settled
 from simulator.load.phases import PhaseTimes
 from simulator.load.raw_results import Distribution, LossRow, UpdateRow, VendorTrack
 from simulator.load.series import Series
@@ -26,6 +26,7 @@ _MOST_UNTOLD = 100_000
 DEAD_LETTERED = "dead-lettered"
 NEVER_BROADCAST = "never broadcast"
 UNKNOWN = "unknown"
+_UNCERTAIN = (NEVER_BROADCAST, UNKNOWN, JUST_CONNECTED)
 
 
 @dataclass(slots=True)
@@ -138,6 +139,21 @@ class Books:
             else (settled, each)
             for settled, each in self.losses
         ]
+        self.stories += Counter()
+
+    def note_posts(self, stories: Mapping[tuple[str, int], str]) -> None:
+        """What became of posts, by update and subscriber: the story of lost deliveries of which nothing is certain.
+
+        Only of those that are told one by one; dead letters say both.
+        """
+        for number, (settled, each) in enumerate(self.losses):
+            what = stories.get((settled.update_id, each.subscriber))
+            if what is None or each.story not in (*_UNCERTAIN, DEAD_LETTERED):
+                continue
+            story = f"{DEAD_LETTERED}, {what}" if each.story == DEAD_LETTERED else what
+            self.stories[each.story] -= 1
+            self.stories[story] += 1
+            self.losses[number] = (settled, Missing(each.subscriber, story))
         self.stories += Counter()
 
     def add_copies(self, due_s: float, count: int) -> None:

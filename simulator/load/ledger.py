@@ -36,6 +36,7 @@ _OVERDUE_AFTER_S = 1.0
 _TOLD_OF_ONE = 20
 LINGER_S = 5.0
 """An update that has reached everybody waits this long for second copies before it is settled."""
+JUST_CONNECTED = "just connected"
 JUST_CONNECTED_S = 1.0
 """A subscriber who connected so shortly before an update was due may not have been in the table yet (D06)."""
 
@@ -504,7 +505,7 @@ class Ledger:
         if not anybody:
             return "never broadcast"
         if spell is not None and record.due_s - spell[0] <= JUST_CONNECTED_S:
-            return "just connected"
+            return JUST_CONNECTED
         return "unknown"
 
     def _received_of(self, record: UpdateRecord) -> int:

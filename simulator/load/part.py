@@ -266,7 +266,8 @@ class Part:
                 vendor: VendorFigures(each.expected, each.lost, each.duplicated, each.reordered)
                 for vendor, each in ledger.vendors.items()
             },
-            late_copies=dict(ledger.late_copies),
+            late_copies=list(ledger.late_copies.items()),
+            peers=swarm.peers,
             positions=ledger.positions([group.is_whole for group in self._work.prepared.audience.groups]),
             planned=None if publishing is None else publishing.planned,
             last_sent_s=None if publishing is None else publishing.last_sent_s,

@@ -66,8 +66,10 @@ class PartResult:
     frames: Frames = field(default_factory=lambda: Frames(0))
     vendors: Mapping[str, VendorFigures] = field(default_factory=dict)
     """By id."""
-    late_copies: Mapping[float, int] = field(default_factory=dict)
-    """Second copies that came after their update was settled, by when it was due."""
+    late_copies: Sequence[tuple[float, int]] = ()
+    """Second copies that came after their update was settled: when that was due, and how many."""
+    peers: Mapping[str, int] = field(default_factory=dict)
+    """Addresses of sockets (`peer_name`), and whose they are, or were last."""
     positions: tuple[int, int] = (0, 0)
     """Checked and wrong."""
     planned: int | None = None
@@ -133,7 +135,8 @@ def merged_results(results: Sequence[PartResult]) -> PartResult:
         drops=drops[:_KEPT_DROPS],
         frames=_merged_frames([each.frames for each in results]),
         vendors=_merged_vendors([each.vendors for each in results]),
-        late_copies=sum((Counter(each.late_copies) for each in results), Counter()),
+        late_copies=[copies for each in results for copies in each.late_copies],
+        peers={peer: subscriber for each in results for peer, subscriber in each.peers.items()},
         positions=(sum(each.positions[0] for each in results), sum(each.positions[1] for each in results)),
         planned=max((each.planned for each in results if each.planned is not None), default=None),
         last_sent_s=max((each.last_sent_s for each in results if each.last_sent_s is not None), default=None),

@@ -22,6 +22,7 @@ from simulator.load.ledger import Settled
 from simulator.load.part import Load, Part, Work
 from simulator.load.part_results import PartResult
 from simulator.load.phases import CONNECTING, DRAINING
+from simulator.load.post_stories import post_stories
 from simulator.load.prepare import Prepared
 from simulator.load.progress import Snapshot
 from simulator.load.raw_results import ResultsWriter
@@ -427,10 +428,13 @@ class _Run:
             self._open_books()
         assert self._books is not None  # noqa: S101  just opened
         found: PartResult = await self._load.result()
-        for due_s, count in found.late_copies.items():
+        for due_s, count in found.late_copies:
             self._books.add_copies(due_s, count)
         if dead_letters:
             self._books.note_dead_letters(await self._dead_letter_ids(baseline))
+        if self._books.losses:
+            posts = await _or_none(asyncio.to_thread(self._view.posts))
+            self._books.note_posts(post_stories(posts or (), found.peers))
         prepared = self._prepared
         names = {} if self._plan is None else {each.twitter_id: each.name for each in self._plan.vendors}
         audience = prepared.audience

@@ -23,8 +23,9 @@ from simulator.load.aws_environment import LOCAL_CREDENTIALS, is_local
 from simulator.load.verdict import Invocations
 
 STATS_PATH = "/.tracker-sim/stats"
+POSTS_PATH = "/.tracker-sim/posts"
 _TIMEOUT_S = 10.0
-_ANSWER_LIMIT_BYTES = 4 * 1024 * 1024
+_ANSWER_LIMIT_BYTES = 32 * 1024 * 1024
 _VENDORS_KEY = "twitterId"
 _CONNECTIONS_KEY = "connectionId"
 
@@ -192,7 +193,7 @@ class StackView:
         """The stack's own counts; None from a stack that has none to tell: one in AWS, which is not even asked."""
         if not self.is_local:
             return None
-        document = self._fetch_stats()
+        document = self._ask(STATS_PATH)
         if document is None:
             return None
         try:
@@ -207,14 +208,20 @@ class StackView:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise StackUnreachable(f"The stack's counts at {STATS_PATH} cannot be read ({error!r}).") from error
 
-    def _fetch_stats(self) -> dict[str, Any] | None:
+    def posts(self) -> list[Any]:
+        """The latest posts that did not simply arrive, see `simulator.load.post_stories`; a local stack tells them."""
+        document = (self._ask(POSTS_PATH) if self.is_local else None) or {}
+        found = document.get("posts")
+        return found if isinstance(found, list) else []
+
+    def _ask(self, path: str) -> dict[str, Any] | None:
         address = urlsplit(self._target.management_url or self._target.websocket_url or "")
         if not address.hostname:
             return None
         # Plain, be the addresses `https://`: the port takes both, and this is a stack of our own.
         connection = http.client.HTTPConnection(address.hostname, address.port, timeout=_TIMEOUT_S)
         try:
-            connection.request("GET", STATS_PATH, headers={"Connection": "close"})
+            connection.request("GET", path, headers={"Connection": "close"})
             answer = connection.getresponse()
             body = answer.read(_ANSWER_LIMIT_BYTES)
             if answer.status != http.client.OK:

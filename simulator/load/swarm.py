@@ -40,6 +40,8 @@ _SLOW_TURN_S = 0.1
 """A slow reader reads this often."""
 _SLOW_BUFFER_BYTES = 4_096
 """A slow or idle reader's receive buffer: the kernel would otherwise read for it, half a megabyte of it."""
+_MOST_PEERS = 200_000
+"""Of a run in which connections come and go for days, the first are enough for what is told one by one."""
 _MOST_TRIES = 10
 """A reconnecting subscriber gives up after so many refused tries in a row."""
 _NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
@@ -102,6 +104,8 @@ class Swarm:
         """What the refused handshakes were answered with (`HTTP 403`, `no connection: …`), and how often."""
         self.drops: list[Drop] = []
         self.dropped = 0
+        self.peers: dict[str, int] = {}
+        """Addresses of sockets, as the stack calls them, and whose they are, or were last."""
         self._audience = audience
         self._shard = shard
         visits = [audience.visits[number] for number in shard.subscribers(audience.size)]
@@ -189,9 +193,7 @@ class Swarm:
 
     def addresses(self, group: str) -> list[str]:
         """See `Viewers.addresses`."""
-        return [
-            peer_name(self._sockets[number].transport.get_extra_info("sockname")) for number in self.connected(group)
-        ]
+        return [_own_name(self._sockets[number]) for number in self.connected(group)]
 
     def cut(self, viewer: int) -> None:
         """See `Viewers.cut`."""
@@ -302,6 +304,8 @@ class Swarm:
     def _on_open(self, subscriber: int, viewer: ViewerConnection) -> None:
         self.opened += 1
         self._sockets[subscriber] = viewer
+        if len(self.peers) < _MOST_PEERS:
+            self.peers[_own_name(viewer)] = subscriber
         self._record.opened(subscriber, self._clock.monotonic_s())
         group = self._group(subscriber)
         if group.kind == "idle":
@@ -392,6 +396,10 @@ class Swarm:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self.failure = self.failure or error
+
+
+def _own_name(viewer: ViewerConnection) -> str:
+    return peer_name(viewer.transport.get_extra_info("sockname"))
 
 
 async def _pause(seconds: float, stop: asyncio.Event) -> None:

@@ -59,6 +59,25 @@ attributes = { operation = "Scan" }
 run = ["deliveries.lost == 0", "connections.rows_without_socket == 0"]
 """
 
+LOSING = """\
+question = "What is a loss due to?"
+seed = 7
+[vendors]
+count = 5
+[subscribers]
+count = 10
+[[phases]]
+name = "all"
+duration_s = 4
+rate_per_s = 5
+[[faults]]
+kind = "callback_race"
+probability = 0.2
+attributes = { closes = false }
+[expect]
+run = ["deliveries.lost == 0", "final_positions.wrong >= 0"]
+"""
+
 ENDLESS = """\
 question = "Is the stack whole again when the run is killed?"
 [vendors]
@@ -102,6 +121,16 @@ def test_a_run_plays_its_faults_and_its_results_say_when(sim, scenario, tmp_path
     ]
     assert all(each["start_s"] <= each["began_s"] <= each["ended_s"] for each in faults)
     assert all(each["ended_s"] - each["began_s"] >= each["duration_s"] for each in faults[1:])
+
+
+def test_a_loss_has_the_story_of_its_post(sim, scenario):
+    result = sim("run", scenario(LOSING), "--json", "-")
+    assert result.returncode == 1
+    verdict = json.loads(result.stdout)
+    deliveries = verdict["deliveries"]
+    assert deliveries["stories"] == {"post answered 200 and never delivered": deliveries["lost"]}
+    (failure,) = verdict["failures"]
+    assert failure.count("(post answered 200 and never delivered)") == 3
 
 
 def on(endpoints):

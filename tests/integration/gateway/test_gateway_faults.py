@@ -204,3 +204,23 @@ async def test_a_connection_that_is_not_there_cannot_be_hit(serve):
     answer = await served.ask("POST", FAULTS, json.dumps(wish).encode(), headers=JSON)
     assert answer.status == 400
     assert b"no connection 'nobody=' is open" in answer.body
+
+
+async def test_posts_that_did_not_arrive_are_told_by_the_socket_that_they_were_for(serve):
+    served = await serve()
+    one, one_id = await served.client_and_id()
+    other, other_id = await served.client_and_id()
+    fault_id = await switch_on(served, "callback_throttle", target=one_id)
+    for _ in range(2):
+        assert (await post(served, one_id, b"refused")).status == 429
+    assert (await post(served, other_id, b"taken")).status == 200
+    await switch_off(served, fault_id)
+    fault_id = await switch_on(served, "half_open", target=other_id)
+    assert (await post(served, other_id, b"lost")).status == 200
+    answer = await served.ask("GET", "/.tracker-sim/posts")
+    peers = [peer_name(each.transport.get_extra_info("sockname")) for each in (one, other)]
+    assert json.loads(answer.body)["posts"] == [
+        {"body": "refused", "what": "answered 429", "peers": {peers[0]: 2}},
+        {"body": "lost", "what": "answered 200 and lost on the way", "peers": {peers[1]: 1}},
+    ]
+    await switch_off(served, fault_id)

@@ -7,7 +7,7 @@ import pytest
 from simulator.active_faults import ActiveFault
 from simulator.fault_kinds import FAULT_KINDS
 from simulator.gateway.actions import Send
-from simulator.gateway.fault_rules import CALLBACK_KINDS, HALF_OPEN, Mishap, callback_mishap, spoiled
+from simulator.gateway.fault_rules import CALLBACK_KINDS, HALF_OPEN, Mishap, callback_mishap, spoiled, trouble_of
 from simulator.gateway.management import Answer
 
 NOW_MS = 5_000
@@ -101,3 +101,20 @@ def test_the_answer_that_is_given_instead(ids, mishap, honest, status, error, ac
 
 def test_a_reset_gives_no_answer(ids):
     assert spoiled(Mishap(says="nothing"), SENT, ids, NOW_MS) is None
+
+
+@pytest.mark.parametrize(
+    ("mishap", "honest", "status", "what"),
+    [
+        (Mishap(), 200, 200, None),
+        (Mishap(delay_s=1.0), 410, 410, "answered 410"),
+        (Mishap(says="gone"), 200, 410, None),
+        (Mishap(says="ok", delivers=False), 200, 200, "answered 200 and never delivered"),
+        (Mishap(says="throttled", delivers=False), 200, 429, "answered 429"),
+        (Mishap(says="failed", delivers=False, answer_delay_s=1.5), 200, 500, "left hanging for 1.5 s"),
+        (Mishap(says="nothing", delivers=False), 200, None, "cut off"),
+        (Mishap(says="nothing"), 200, None, None),
+    ],
+)
+def test_a_post_that_did_not_arrive_is_told_in_words(mishap, honest, status, what):
+    assert trouble_of(mishap, honest, status) == what

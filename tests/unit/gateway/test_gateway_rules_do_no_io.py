@@ -29,6 +29,7 @@ RULES = [
     "management",
     "moment",
     "newcomers",
+    "post_troubles",
     "proxy_result",
     "request_models",
     "route_selection",

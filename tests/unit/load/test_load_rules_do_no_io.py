@@ -23,6 +23,7 @@ RULES = [
     "metrics",
     "part_results",
     "phases",
+    "post_stories",
     "series",
     "shard",
     "subscribers",

@@ -1,0 +1,47 @@
+"""What the gateway says of its posts becomes the story of what was lost."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from simulator.load.post_stories import post_stories
+
+PEERS = {"127.0.0.1 1": 7, "127.0.0.1 2": 8}
+
+
+def post(body: Any, what: str, *peers: str) -> dict[str, Any]:
+    return {"body": body if isinstance(body, str) else json.dumps(body), "what": what, "peers": dict.fromkeys(peers, 1)}
+
+
+def test_each_delivery_is_told_everything_that_happened_to_it_once_and_in_order() -> None:
+    posts = [
+        post({"id": "a"}, "answered 429", "127.0.0.1 1", "127.0.0.1 2", "127.0.0.1 99"),
+        post([{"id": "a"}, {"id": "b"}], "cut off", "127.0.0.1 1"),
+        post({"id": "a"}, "answered 429", "127.0.0.1 1"),
+    ]
+    assert post_stories(posts, PEERS) == {
+        ("a", 7): "post answered 429 and cut off",
+        ("a", 8): "post answered 429",
+        ("b", 7): "post cut off",
+    }
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        None,
+        {},
+        post("no JSON", "x", "127.0.0.1 1"),
+        post("[" * 100_000, "x", "127.0.0.1 1"),
+        post({"id": 1}, "x", "127.0.0.1 1"),
+        post([1, None, {}], "x", "127.0.0.1 1"),
+        {"body": None, "what": "x", "peers": {"127.0.0.1 1": 1}},
+        {"body": '{"id": "a"}', "what": None, "peers": {"127.0.0.1 1": 1}},
+        {"body": '{"id": "a"}', "what": "x", "peers": ["127.0.0.1 1"]},
+    ],
+)
+def test_what_is_no_post_of_an_update_is_passed_over(strange: Any) -> None:
+    assert post_stories([strange], PEERS) == {}
