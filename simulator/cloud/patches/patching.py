@@ -7,7 +7,8 @@ from typing import Any, Self
 
 from simulator.cloud.settings import CloudSettings
 
-_ABSENT = object()
+ABSENT = object()
+"""What stood where nothing stood."""
 
 
 class Patching:
@@ -20,16 +21,16 @@ class Patching:
 
     def replace(self, owner: Any, name: str, value: Any) -> Any:
         """Set `owner.name` and return what stood there before (the plain function of a class, not a bound method)."""
-        before = vars(owner).get(name, _ABSENT)
+        before = vars(owner).get(name, ABSENT)
         self._undo.append((owner, name, before))
         setattr(owner, name, value)
-        return None if before is _ABSENT else before
+        return None if before is ABSENT else before
 
     def undo(self) -> None:
         """Put everything back, last change first."""
         while self._undo:
             owner, name, before = self._undo.pop()
-            if before is _ABSENT:
+            if before is ABSENT:
                 delattr(owner, name)
             else:
                 setattr(owner, name, before)
