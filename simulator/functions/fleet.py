@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -483,8 +484,8 @@ def _settle(invocation: _Invocation, result: InvocationResult) -> None:
 
 def trace_id(wall_ms: int) -> str:
     """What `_X_AMZN_TRACE_ID` says during one invocation."""
-    random_part = uuid.uuid4().hex
-    return f"Root=1-{wall_ms // 1000:08x}-{random_part[:24]};Parent={uuid.uuid4().hex[:16]};Sampled=0"
+    digits = os.urandom(20).hex()
+    return f"Root=1-{wall_ms // 1000:08x}-{digits[:24]};Parent={digits[24:]};Sampled=0"
 
 
 def stopping_refusal() -> InvokeRefusedError:
