@@ -8,7 +8,8 @@
 `plan`                  who gets what next: order per connection, retries, who is gone (pure)
 `window`                how many posts may be under way (pure)
 `outcome`               what became of a broadcast
-`post_connection`       one keep-alive HTTP/1.1 connection on asyncio and httptools
+`tcp`                   a connected socket, with TLS or without
+`post_connection`       one keep-alive HTTP/1.1 connection on it, parsed by httptools
 `pool`                  the connections that are kept from one broadcast to the next
 `engine`                carries out a plan over them
 `loop_thread`           the event loop that is kept from one invocation to the next

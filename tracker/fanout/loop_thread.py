@@ -26,7 +26,8 @@ class LoopThread:
     """A running event loop with its connection pool."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
+        # Of this kind on Windows too, where the usual one cannot watch a socket that is not its own.
+        self._loop = asyncio.SelectorEventLoop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="fanout", daemon=True)
         self.pool = ConnectionPool(max_idle=MAX_FANOUT_CONNECTIONS)
         self._thread.start()
@@ -40,11 +41,18 @@ class LoopThread:
         self._loop.call_soon_threadsafe(function, *arguments)
 
     def close(self) -> None:
-        """Close the connections, stop the loop and end the thread."""
-        self.start(self.pool.close()).result()
+        """End what is under way, close the connections, stop the loop and end the thread."""
+        self.start(self._end()).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+    async def _end(self) -> None:
+        under_way = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+        self.pool.close()
 
 
 _shared: LoopThread | None = None

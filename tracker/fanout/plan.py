@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 NO_TIME_LEFT = "no time was left"
+_TOO_MANY_REQUESTS = HTTPStatus.TOO_MANY_REQUESTS.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,7 @@ class Plan:
         if lane.closed:
             return None
         verdict = judge(status)
-        lane.slow = status == HTTPStatus.TOO_MANY_REQUESTS
+        lane.slow = status == _TOO_MANY_REQUESTS
         if verdict is Verdict.DELIVERED:
             self._delivered[lane.position] += 1
             self._advance(lane)

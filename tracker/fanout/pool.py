@@ -9,6 +9,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from tracker.fanout.post_connection import PostConnection
+from tracker.fanout.tcp import connect
 
 if TYPE_CHECKING:
     from tracker.fanout.endpoint import CallbackEndpoint
@@ -42,15 +43,14 @@ class ConnectionPool:
 
     async def open(self, endpoint: CallbackEndpoint, context: ssl.SSLContext | None) -> PostConnection:
         """Open a new connection; raises `NoConnectionError` when that fails or takes too long."""
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                _, connection = await loop.create_connection(PostConnection, endpoint.host, endpoint.port, ssl=context)
+                connection = await connect(endpoint.host, endpoint.port, context)
         except TimeoutError as error:
             raise NoConnectionError(f"no connection within {CONNECT_TIMEOUT_S:.0f} s") from error
         except OSError as error:  # includes TLS errors and names that do not resolve
             raise NoConnectionError(f"no connection: {error}") from error
-        return connection
+        return PostConnection(connection)
 
     def give_back(self, endpoint: CallbackEndpoint, connection: PostConnection) -> None:
         """Keep a connection that can be used again; close any other."""
@@ -60,13 +60,12 @@ class ConnectionPool:
         else:
             connection.abort()
 
-    async def close(self) -> None:
-        """Close all idle connections and wait until their sockets are gone."""
-        connections = [connection for idle in self._idle.values() for connection, _ in idle]
+    def close(self) -> None:
+        """Close all idle connections."""
+        for idle in self._idle.values():
+            for connection, _ in idle:
+                connection.abort()
         self._idle.clear()
-        for connection in connections:
-            connection.abort()
-        await asyncio.gather(*(connection.closed for connection in connections))
 
 
 def _key(endpoint: CallbackEndpoint) -> tuple[str, int, bool]:

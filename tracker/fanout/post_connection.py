@@ -1,14 +1,16 @@
 """One keep-alive HTTP/1.1 client connection: one post at a time, and whoever posted hears what came of it.
 
 No pipelining: with two requests under way an answer that never comes would leave both in doubt. No coroutine, future or
-timer per post either: an answer is told by calling `owner`, which usually posts again at once. That, and no more
-parsing than needed, is most of what makes the fan-out fast.
+timer per post either: the event loop says that the socket can be read, and an answer is told by calling `owner`, which
+usually posts again at once. That, and nothing between us and the socket (see `tcp`), is most of what makes the fan-out
+fast.
 """
 
 from __future__ import annotations
 
 import asyncio
-from http import HTTPStatus
+import socket
+import ssl
 from typing import Any, Protocol
 
 import httptools
@@ -17,6 +19,10 @@ MAX_ANSWER_BYTES = 65_536
 """Answers of @connections are empty or a line of JSON; a peer that sends more than this is not one."""
 DETAIL_BYTES = 200
 """How much of an answer's body is kept, for the log."""
+READ_BYTES = 16_384
+"""At a time: no less than a TLS record holds, because nobody would tell us of a rest that OpenSSL has read already."""
+_NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+_LAST_INTERIM = 199
 
 
 class Owner(Protocol):
@@ -33,11 +39,13 @@ class Owner(Protocol):
         """
 
 
-class PostConnection(asyncio.Protocol):
+class PostConnection:
     """See the module's first lines."""
 
-    def __init__(self) -> None:
-        self._transport: asyncio.Transport | None = None
+    def __init__(self, connection: socket.socket) -> None:
+        """`connection` is connected and does not block; see `tcp.connect`."""
+        self._loop = asyncio.get_running_loop()
+        self._socket: socket.socket | None = connection
         self._owner: Owner | None = None
         """Set while a post is under way."""
         self.sent_s = 0.0
@@ -46,50 +54,59 @@ class PostConnection(asyncio.Protocol):
         """How many it has carried."""
         self.load: Any = None
         """Whatever the owner wants to find again when the answer is there."""
-        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        """Done when the socket is gone."""
         # One parser for all answers: it starts anew by itself after each one that leaves the connection open.
         self._parser: Any = httptools.HttpResponseParser(self)
+        self._unsent = b""
         self._received = 0
         self._status = 0
         self._detail = b""
         self._answered = False
+        self._last = False
+        """The peer, or we, will not go on after this answer."""
+        self._loop.add_reader(connection, self._readable)
 
     @property
     def reusable(self) -> bool:
         """True when another post may be sent."""
-        return self._transport is not None and self._owner is None and not self._transport.is_closing()
+        return self._owner is None and self._socket is not None
 
     def post(self, request: bytes, owner: Owner, now_s: float) -> None:
         """Send one whole request; only when `reusable`."""
-        assert self._transport is not None  # noqa: S101  `reusable` says so
+        assert self._socket is not None  # noqa: S101  `reusable` says so
         self._owner = owner
         self.sent_s = now_s
         self.posts += 1
         self._received = self._status = 0
         self._detail = b""
         self._answered = False
-        self._transport.write(request)
+        try:
+            sent = self._socket.send(request)
+        except _NOT_NOW:
+            sent = 0
+        except OSError as error:
+            self._loop.call_soon(self.ended, error)  # not now: whoever posts is not ready to hear of it
+            return
+        if sent < len(request):
+            self._unsent = request[sent:]
+            self._loop.add_writer(self._socket, self._writable)
 
     def give_up(self, reason: str) -> None:
         """Wait no longer for the answer. Not "untouched": the peer is there and may be working on it."""
         self._fail(reason, untouched=False)
 
     def abort(self) -> None:
-        """Close at once, telling nobody; `closed` says when it is done."""
+        """Close at once, telling nobody."""
         self._owner = None
-        if self._transport is not None:
-            self._transport.abort()
+        if self._socket is not None:
+            self._loop.remove_reader(self._socket)
+            self._loop.remove_writer(self._socket)
+            self._socket.close()
+            self._socket = None
 
-    # -- asyncio.Protocol ------------------------------------------------------------------------------------------
+    # -- what the socket brings ------------------------------------------------------------------------------------
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """See asyncio.Protocol."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101  narrows for mypy
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        """See asyncio.Protocol."""
+    def received(self, data: bytes) -> None:
+        """Bytes have come."""
         self._received += len(data)
         if self._owner is None or self._received > MAX_ANSWER_BYTES:
             # Nobody asked (a 408 before closing, say), or the peer is not who we think.
@@ -104,30 +121,55 @@ class PostConnection(asyncio.Protocol):
         if self._answered:
             self._tell()
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """See asyncio.Protocol."""
-        self._transport = None
-        if self._owner is not None:
-            if self._status:
-                # The status is known, and without a length the end of the connection is the end of the answer.
-                self._tell()
-            else:
-                self._fail("the connection was closed before the answer" if exc is None else f"connection lost: {exc}")
-        if not self.closed.done():
-            self.closed.set_result(None)
+    def ended(self, error: Exception | None = None) -> None:
+        """Nothing more will come."""
+        if self._owner is not None and self._status:
+            # The status is known, and without a length the end of the connection is the end of the answer.
+            self._last = True
+            self._tell()
+        else:
+            self._fail("the connection was closed before the answer" if error is None else f"connection lost: {error}")
+
+    def _readable(self) -> None:
+        if self._socket is None:  # closed by an event of this turn of the loop
+            return
+        try:
+            data = self._socket.recv(READ_BYTES)
+        except _NOT_NOW:
+            return
+        except OSError as error:
+            self.ended(error)
+            return
+        if data:
+            self.received(data)
+        else:
+            self.ended()
+
+    def _writable(self) -> None:
+        if self._socket is None:
+            return
+        try:
+            self._unsent = self._unsent[self._socket.send(self._unsent) :]
+        except _NOT_NOW:
+            return
+        except OSError as error:
+            self.ended(error)
+            return
+        if not self._unsent:
+            self._loop.remove_writer(self._socket)
 
     # -- httptools callbacks ---------------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
         """Called by httptools at the first byte of a response."""
-        if self._answered and self._transport is not None:
+        if self._answered:
             # More than the answer: it must not be taken for the answer to the next post.
-            self._transport.abort()
+            self._last = True
 
     def on_headers_complete(self) -> None:
         """Called by httptools after the headers; a 1xx is not yet the answer."""
         status = self._parser.get_status_code()
-        if status >= HTTPStatus.OK and not self._answered:
+        if status > _LAST_INTERIM and not self._answered:
             self._status = status
 
     def on_body(self, body: bytes) -> None:
@@ -139,13 +181,15 @@ class PostConnection(asyncio.Protocol):
         """Called by httptools at the end of a response."""
         if self._status:
             self._answered = True
-            if not self._parser.should_keep_alive() and self._transport is not None:
-                self._transport.close()
+            if not self._parser.should_keep_alive():
+                self._last = True
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
     def _tell(self) -> None:
         owner, self._owner = self._owner, None
+        if self._last:
+            self.abort()
         if owner is not None:
             owner.on_answer(self, self._status, self._detail.decode("utf-8", "replace") if self._detail else "")
 

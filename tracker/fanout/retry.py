@@ -26,11 +26,14 @@ class Verdict(Enum):
     """This message will never be taken for this connection (too large, C13; an unexpected status)."""
 
 
+_DELIVERED = frozenset({200, 204})
+
+
 def judge(status: int) -> Verdict:
     """Return the meaning of a status."""
+    if status in _DELIVERED:  # nearly always
+        return Verdict.DELIVERED
     match status:
-        case HTTPStatus.OK | HTTPStatus.NO_CONTENT:
-            return Verdict.DELIVERED
         case HTTPStatus.GONE:
             return Verdict.GONE
         case HTTPStatus.BAD_REQUEST:

@@ -1,8 +1,9 @@
 """AWS Signature Version 4 for one kind of request: a POST with three fixed headers and a body hashed beforehand.
 
 botocore's signer is general and takes about 0.6 ms per request. Here everything that does not change from one post to
-the next is worked out once: the key once a day, the dates and the scope once a second, the payload hash once a
-message. What is left for a post is two hashes and one HMAC. The tests hold the result against botocore's.
+the next is worked out once: the key, and what of an HMAC depends on it alone, once a day; the dates and the scope once
+a second, the payload hash once a message. What is left for a post is three short hashes. The tests hold the result
+against botocore's.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ from urllib.parse import quote
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 SERVICE = "execute-api"
+
+_BLOCK_BYTES = 64
+_INNER_PAD = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER_PAD = bytes(byte ^ 0x5C for byte in range(256))
 
 
 class Credentials(Protocol):
@@ -51,7 +56,8 @@ class Signer:
         self._region = region
         self._host = host
         self._day = ""
-        self._key = b""
+        self._inner = self._outer = hashlib.sha256()
+        """HMAC's two hashes (RFC 2104), the block with the key in them."""
         self.amz_date = ""
         """What goes out as `X-Amz-Date`."""
 
@@ -60,7 +66,10 @@ class Signer:
         self.amz_date = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(epoch_s))
         day = self.amz_date[:8]
         if day != self._day:
-            self._day, self._key = day, self._derive_key(day)
+            block = self._derive_key(day).ljust(_BLOCK_BYTES, b"\0")
+            self._inner = hashlib.sha256(block.translate(_INNER_PAD))
+            self._outer = hashlib.sha256(block.translate(_OUTER_PAD))
+            self._day = day
         token = self._credentials.token
         headers = f"host:{self._host}\nx-amz-date:{self.amz_date}\n"
         signed = "host;x-amz-date"
@@ -79,7 +88,10 @@ class Signer:
         """Return the signature of a POST to a canonical path (see `canonical_path`) without a query, in hex."""
         request = f"POST\n{signed_path}{self._after_path}{body_hash}"
         to_sign = self._before_hash + hashlib.sha256(request.encode()).hexdigest()
-        return hmac.digest(self._key, to_sign.encode(), "sha256").hex()
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(to_sign.encode())
+        outer.update(inner.digest())
+        return outer.hexdigest()
 
     def _derive_key(self, day: str) -> bytes:
         key = f"AWS4{self._credentials.secret_key}".encode()
