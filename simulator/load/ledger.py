@@ -409,7 +409,8 @@ class Ledger:
                 self._take(subscriber, payload, at_s)
         self._early.clear()
         for record in list(self._open):
-            self._settle_one(record)
+            if not record.is_settled:  # by a sweep between two steps
+                self._settle_one(record)
             yield
 
     def _check_complete(self, record: UpdateRecord, at_s: float) -> None:

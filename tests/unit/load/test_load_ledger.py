@@ -466,3 +466,14 @@ def test_latencies_recorded_together_are_those_recorded_one_by_one() -> None:
     assert together.encoded() == one_by_one.encoded()
     together.record_all([])
     assert together.count == len(seconds)
+
+
+def test_a_sweep_while_everything_is_settled_settles_nothing_twice() -> None:
+    ledger = running(1, update(0), update(1), update(2))
+    for number in range(3):
+        ledger.frame(0, json.dumps(update(number)).encode(), 20.0)
+    settling = ledger.settle_all()
+    next(settling)
+    assert ledger.sweep(20.0 + LINGER_S) == 2
+    assert len(list(settling)) == 2
+    assert [each.update_id for each in ledger.settled] == ["1000", "1001", "1002"]
