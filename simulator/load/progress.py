@@ -18,6 +18,7 @@ from simulator.load.scenario import Scenario
 
 _PLAIN_EVERY_S = 5.0
 _PROBLEMS_SHOWN = 10
+_SEPARATOR = " · "
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +39,16 @@ class Snapshot:
     """How late the latest updates left."""
 
 
-def progress_line(snapshot: Snapshot) -> str:
-    """One line of text.
+def progress_line(snapshot: Snapshot, room: int | None = None) -> str:
+    """One line of text; in `room` characters what matters least is left out.
 
-    >>> progress_line(Snapshot("rush", 4.0, 15.0, 50, 100, 4950, 0, 41.5, 2.0))
-    'rush 4/15 s · 50 subscribers · 100 updates, 2 ms late · 4,950 deliveries (1,238/s), 0 missing · p99 41.5 ms'
+    >>> here = Snapshot("rush", 4.0, 15.0, 50, 100, 4950, 0, 41.5, 2.0)
+    >>> progress_line(here)
+    'rush 4/15 s · 50 subscribers · 100 updates, 2 ms late · 4,950 deliveries (1,238/s) · 0 missing · p99 41.5 ms'
+    >>> progress_line(here, 64)
+    'rush 4/15 s · 100 updates, 2 ms late · 0 missing · p99 41.5 ms'
+    >>> progress_line(here, 20)
+    'rush 4/15 s'
     """
     if snapshot.planned_s <= 0:
         return f"{snapshot.phase} · {snapshot.subscribers:,} subscribers"
@@ -51,12 +57,19 @@ def progress_line(snapshot: Snapshot) -> str:
     of_planned = f"/{snapshot.planned_s:.0f}" if snapshot.elapsed_s <= snapshot.planned_s else ""
     late = "" if snapshot.lag_ms is None else f", {snapshot.lag_ms:,.0f} ms late"
     rate = snapshot.received / snapshot.elapsed_s if snapshot.elapsed_s > 0 else 0.0
-    return (
-        f"{snapshot.phase} {snapshot.elapsed_s:.0f}{of_planned} s · "
-        f"{snapshot.subscribers:,} subscribers · "
-        f"{snapshot.published:,} updates{late} · {snapshot.received:,} deliveries ({rate:,.0f}/s), "
-        f"{snapshot.overdue:,} missing · p99 {p99}"
-    )
+    parts = {
+        "where": f"{snapshot.phase} {snapshot.elapsed_s:.0f}{of_planned} s",
+        "subscribers": f"{snapshot.subscribers:,} subscribers",
+        "updates": f"{snapshot.published:,} updates{late}",
+        "deliveries": f"{snapshot.received:,} deliveries ({rate:,.0f}/s)",
+        "missing": f"{snapshot.overdue:,} missing",
+        "p99": f"p99 {p99}",
+    }
+    for least in ("subscribers", "deliveries", "updates", "p99", "missing"):
+        if room is None or len(_SEPARATOR.join(parts.values())) <= room:
+            break
+        del parts[least]
+    return _SEPARATOR.join(parts.values())
 
 
 class Progress:
@@ -123,7 +136,7 @@ class Progress:
     def show(self, snapshot: Snapshot) -> None:
         """Show where the run is; call it as often as convenient."""
         if self._is_live:
-            self.say(progress_line(snapshot))
+            self.say(progress_line(snapshot, self._console.width - len(self._title) - len(": ")))
             return
         now_s = self._monotonic_s()
         due = self._last_plain_s is None or now_s - self._last_plain_s >= _PLAIN_EVERY_S

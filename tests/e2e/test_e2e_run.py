@@ -74,6 +74,19 @@ def test_quickstart_passes_with_nothing_lost(sim):
     assert 0 < verdict["latency_ms"]["all"]["p50"] <= verdict["latency_ms"]["last"]["max"]
 
 
+def test_the_library_is_found_from_any_folder(sim, tmp_path):
+    """Also from an installed wheel, which is what tox runs this on."""
+    listed = sim("scenarios", "list", "--json", cwd=tmp_path)
+    assert {each["name"] for each in json.loads(listed.stdout)} == {
+        file.stem for file in (ROOT / "scenarios").glob("*.toml")
+    }
+    assert "Usage: " in sim("run", "lunch_rush", "--help", cwd=tmp_path).stdout
+    run = sim("run", "quickstart", "--duration", "1", "--subscribers", "2", "--json", "-", cwd=tmp_path)
+    assert verdict_of(run)["passed"], run.stderr
+    (results,) = (tmp_path / "results").iterdir()
+    assert sim("report", results, "--html", tmp_path / "report.html", cwd=tmp_path).returncode == 0
+
+
 def test_schedule_replay_publishes_every_vendor_and_names_the_row_it_cannot_use(sim, tmp_path):
     scenario = tmp_path / "lunch.toml"
     scenario.write_text('[vendors]\nsource = "schedule"\nspeed = 1440\n\n[subscribers]\ncount = 5\n')

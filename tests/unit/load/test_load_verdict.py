@@ -481,8 +481,28 @@ SNAPSHOT = Snapshot("publishing", 4.0, 15.0, 50, 100, 4950, 2, None)
 
 def test_a_progress_line_says_where_the_run_is() -> None:
     assert progress_line(SNAPSHOT) == (
-        "publishing 4/15 s · 50 subscribers · 100 updates · 4,950 deliveries (1,238/s), 2 missing · p99 –"
+        "publishing 4/15 s · 50 subscribers · 100 updates · 4,950 deliveries (1,238/s) · 2 missing · p99 –"
     )
+
+
+@pytest.mark.parametrize("room", range(120))
+def test_in_a_narrow_terminal_a_progress_line_keeps_what_matters_most(room: int) -> None:
+    line = progress_line(SNAPSHOT, room)
+    assert line.startswith("publishing 4/15 s")
+    assert len(line) <= room or line == "publishing 4/15 s"
+    assert ("2 missing" in line) == (room >= len("publishing 4/15 s · 2 missing"))
+    assert ("p99 –" in line) == (room >= len("publishing 4/15 s · 2 missing · p99 –"))
+
+
+def test_the_live_line_fits_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "60")
+    out = io.StringIO()
+    out.isatty = lambda: True  # type: ignore[method-assign]
+    with Progress(SCENARIO, stream=out) as progress:
+        progress.show(SNAPSHOT)
+    assert "market: publishing 4/15 s · 100 updates · 2 missing · p99 –" in out.getvalue()
+    assert "…" not in out.getvalue()
 
 
 def test_without_a_terminal_progress_is_a_line_every_five_seconds_and_one_per_phase() -> None:

@@ -219,6 +219,12 @@ def test_one_command_writes_the_page_and_the_xml_and_prints_markdown(tmp_path, m
     assert ET.parse(tmp_path / "a.xml").getroot().tag == "testsuites"
 
 
+def test_the_page_of_a_large_city_stays_small(tmp_path, make):
+    page = html_page([read_run(make(tmp_path, vendors=2_000, seconds=240, ping_s=30))])
+    assert len(page.encode()) < 2_500_000
+    assert page.count("<tr>") < 1_500
+
+
 def test_stdout_takes_one_format(tmp_path, make):
     result = CliRunner().invoke(cli, ["report", str(make(tmp_path)), "--markdown", "--json"])
     assert isinstance(result.exception, InputError)
