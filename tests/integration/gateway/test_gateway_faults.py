@@ -65,6 +65,27 @@ async def test_callbacks_go_wrong_as_the_fault_says_and_only_while_it_is_on(
     await assert_healthy(served, client, connection_id)
 
 
+async def test_posts_on_a_kept_connection_are_hit_as_well(serve):
+    """They take the short way, until a fault is on."""
+    served = await serve()
+    client, connection_id = await served.client_and_id()
+    caller = await served.raw()
+
+    async def say(text):
+        head = f"POST /primary/@connections/{connection_id} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(text)}\r\n\r\n"
+        caller.send(head.encode() + text.encode())
+        return (await caller.answer()).status
+
+    for text in ("one", "two"):
+        assert (await say(text), await next_frame(client)) == (200, text)
+    throttled = await switch_on(served, "callback_throttle")
+    assert await say("three") == 429
+    await switch_off(served, throttled)
+    assert (await say("four"), await next_frame(client)) == (200, "four")
+    await switch_on(served, "half_open")
+    assert await say("five") == 200  # and nobody gets it: the peer has vanished
+
+
 async def test_a_reset_cuts_the_caller_and_not_the_viewer(serve):
     served = await serve()
     client, connection_id = await served.client_and_id()
