@@ -31,13 +31,14 @@ from click.core import ParameterSource
 from simulator import __version__
 from simulator.cli_scenarios import check_stack, scenarios, template_for
 from simulator.errors import EnvironmentFailure, InputError, SimulatorError
-from simulator.loopback import without_proxy
+from simulator.loopback import is_loopback, without_proxy
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 
 _INTERRUPTED = 130
 _STDIN = 0
+_HIGHEST_PORT = 65_535
 """Where `sam` looks too."""
 _SAME_WISH_S = 1.0
 _LOG_NAME_CHARS = 60
@@ -277,6 +278,22 @@ def _is_secure(endpoints: Any) -> bool:
     help="Play on a stack that runs already: the name of a CloudFormation stack, or a file with its outputs or with "
     "what `up --json` prints (docs/scale.md). Default: a stack of its own, here.",
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Spread the load over this many processes here (docs/scale.md). Default: it is one process.",
+)
+@click.option(
+    "--expect-workers",
+    type=click.IntRange(min=1),
+    help="Wait for this many `tracker-sim worker`, besides --workers. Default: none.",
+)
+@click.option(
+    "--listen",
+    metavar="HOST:PORT",
+    default="127.0.0.1:0",
+    help="Where workers join; port 0 takes a free one. Default: 127.0.0.1:0. Any other host needs --target.",
+)
 @click.option("--json", "json_path", metavar="FILE|-", help="Write the whole verdict as JSON to FILE, or to stdout.")
 @click.option(
     "--results",
@@ -299,6 +316,9 @@ def run(
     rate_scale: float | None,
     short: bool,
     target: str | None,
+    workers: int | None,
+    expect_workers: int | None,
+    listen: str,
     json_path: str | None,
     results_folder: Path,
     no_results: bool,
@@ -325,13 +345,14 @@ def run(
     )
     _check_writable(json_path)
     folder = None if no_results else results_folder
+    crew = _crew(workers or 0, expect_workers or 0, listen, target)
     if target is not None:
         if given := _given({*options, "log"} - {"region"}):
             raise InputError(
                 f"{', '.join(given)} would change a stack that --target says is there already; leave it out."
             )
         region = options["region"] if _given({"region"}) else None
-        verdict = run_loop(_play(chosen, lambda progress: _stack_there(target, chosen, region, progress), folder))
+        verdict = run_loop(_play(chosen, lambda progress: _stack_there(target, chosen, region, progress), folder, crew))
         _report(verdict, json_path)
         return 0 if verdict.passed else 1
     parameters = {**chosen.stack.parameters, **_parameters(options.pop("parameters"))}
@@ -341,7 +362,7 @@ def run(
     options["changes"] = (*(f"{name}={value}" for name, value in chosen.stack.settings.items()), *options["changes"])
     arguments = _up_arguments(template, parameters, chosen.seed, options)
     with _log_file(log, chosen.name) as log_file:
-        verdict = run_loop(_play(chosen, lambda progress: _stack_here(arguments, log_file, progress), folder))
+        verdict = run_loop(_play(chosen, lambda progress: _stack_here(arguments, log_file, progress), folder, crew))
         _report(verdict, json_path)
     click.echo(f"log of the stack: {log_file}", err=True)
     return 0 if verdict.passed else 1
@@ -351,8 +372,12 @@ async def _play(
     scenario: Any,
     stack: Callable[[Any], contextlib.AbstractAsyncContextManager[Any]],
     results_folder: Path | None = None,
+    crew: Any = None,
 ) -> Any:
-    """Play a scenario on the stack that `stack` gives the addresses of; it is given the display of the progress."""
+    """Play a scenario on the stack that `stack` gives the addresses of; it is given the display of the progress.
+
+    `crew` are the settings of the workers, when there are any.
+    """
     from simulator.load import Progress, prepare, run_scenario  # noqa: PLC0415
 
     stop = asyncio.Event()
@@ -364,7 +389,39 @@ async def _play(
     ):
         async with contextlib.AsyncExitStack() as leaving:
             endpoints = await _unless_stopped(stop, leaving.enter_async_context(stack(progress)))
-            return await run_scenario(prepared, endpoints, progress=progress, stop=stop, results=results)
+            spread: dict[str, Any] = {}
+            if crew is not None:
+                from simulator.workers.crew import Crew  # noqa: PLC0415
+
+                progress.say("waiting for the workers")
+                joined = await _unless_stopped(stop, leaving.enter_async_context(Crew(crew, progress.note)))
+                spread = {"load": joined.load}
+            return await run_scenario(prepared, endpoints, progress=progress, stop=stop, results=results, **spread)
+
+
+def _crew(local: int, expected: int, listen: str, target: str | None) -> Any:
+    """The settings of the workers, None without any; refuses what cannot work before anything is started."""
+    if not local and not expected:
+        if _given({"listen"}):
+            raise InputError("--listen has no use without workers; give --expect-workers, or leave it out.")
+        return None
+    from simulator.workers.crew import TOKEN_VARIABLE, CrewSettings  # noqa: PLC0415
+
+    host, port = _host_and_port(listen, "--listen")
+    if not is_loopback(host) and target is None:
+        raise InputError(
+            f"--listen {listen} lets other machines join, and they cannot reach a stack on this one; give --target, or "
+            f"listen on 127.0.0.1."
+        )
+    token = os.environ.get(TOKEN_VARIABLE)
+    return CrewSettings(local, expected, host, port, **({} if token is None else {"token": token}))
+
+
+def _host_and_port(text: str, option: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > _HIGHEST_PORT:
+        raise InputError(f"{option} {text} is not HOST:PORT; write it like 127.0.0.1:5557.")
+    return host, int(port)
 
 
 @contextlib.asynccontextmanager
@@ -467,6 +524,40 @@ def _log_file(given: Path | None, name: str) -> Iterator[Path]:
     except (InputError, click.Abort, KeyboardInterrupt):
         shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+# -- worker ------------------------------------------------------------------------------------------------------------
+
+
+@cli.command()
+@click.option("--master", required=True, metavar="HOST:PORT", help="Where `tracker-sim run --expect-workers` listens.")
+@click.option("--until-stdin-closes", is_flag=True, hidden=True, help="Also stop at the end of stdin.")
+@_debug_option
+def worker(master: str, until_stdin_closes: bool) -> None:
+    """Play a share of the load of one run that goes on elsewhere (docs/scale.md), then end.
+
+    The environment variable TRACKER_SIM_TOKEN has the token of the run. A deployed stack is loaded with this machine's
+    own AWS credentials.
+    """
+    from simulator.loop import run as run_loop  # noqa: PLC0415
+    from simulator.workers.crew import TOKEN_VARIABLE  # noqa: PLC0415
+    from simulator.workers.worker import serve_master  # noqa: PLC0415
+
+    host, port = _host_and_port(master, "--master")
+    token = os.environ.get(TOKEN_VARIABLE)
+    if not token:
+        raise InputError(f"{TOKEN_VARIABLE} is not set; set it to the token that `tracker-sim run` prints.")
+
+    if until_stdin_closes:
+        # The run that we are of is no more: there is nobody left to tell, and nothing that must be waited for.
+        _at_end_of_stdin(functools.partial(os._exit, 1))
+
+    async def serve() -> None:
+        stop = asyncio.Event()
+        with _stopped_by_signals(stop):
+            await _unless_stopped(stop, serve_master(host, port, token, lambda text: click.echo(text, err=True)))
+
+    run_loop(serve())
 
 
 # -- report ------------------------------------------------------------------------------------------------------------
@@ -856,16 +947,24 @@ def _stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
 
 
 def _set_at_end_of_stdin(stop: asyncio.Event) -> None:
-    import threading  # noqa: PLC0415
-
     loop = asyncio.get_running_loop()
+
+    def tell() -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has gone already
+            loop.call_soon_threadsafe(stop.set)
+
+    _at_end_of_stdin(tell)
+
+
+def _at_end_of_stdin(act: Callable[[], object]) -> None:
+    """Call `act`, in a thread, when our stdin ends: whoever held the other end has gone, however it went."""
+    import threading  # noqa: PLC0415
 
     def watch() -> None:
         # Not through sys.stdin: a thread that waits in there holds its lock, and the interpreter cannot end.
         with contextlib.suppress(OSError):  # there is no stdin at all
             while os.read(_STDIN, 4096):
                 pass
-        with contextlib.suppress(RuntimeError):  # the loop has gone already
-            loop.call_soon_threadsafe(stop.set)
+        act()
 
     threading.Thread(target=watch, name="stdin", daemon=True).start()

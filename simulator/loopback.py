@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address or name is this machine's own, which no other machine reaches."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def without_proxy(environment: Mapping[str, str]) -> dict[str, str]:

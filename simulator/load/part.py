@@ -212,6 +212,10 @@ class Part:
         self._publishing.start()
         self._swarm.start(start_s)
 
+    def viewers_by_address(self) -> dict[int, str]:
+        """The connected ones, each with the address of its socket."""
+        return self._swarm.by_address()
+
     def sent_elsewhere(self, update_id: str, at_s: float) -> None:
         """An update has left in another share."""
         self._ledger.mark_sent(update_id, at_s)

@@ -80,6 +80,8 @@ class PartResult:
     cpu_s: float = 0.0
     memory_mb: float | None = None
     troubles: Sequence[str] = ()
+    workers: Sequence[Mapping[str, Any]] = ()
+    """Of a load that is spread: each worker, as the verdict tells of it."""
 
     def connections(self, asked: int, rows_without_socket: int | None = None) -> Connections:
         """As the verdict wants it; `asked` is how many were to come."""

@@ -474,6 +474,7 @@ class _Run:
                 loop_lag=found.loop_lag,
                 cpu_s=found.cpu_s,
                 memory_mb=found.memory_mb,
+                workers=found.workers,
             ),
             stack=processes.summary(self._usage, since=self._usage_before),
             tells_counts=self._view.is_local,

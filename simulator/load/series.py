@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from simulator.load.phases import PhaseTimes
@@ -89,6 +89,22 @@ class Series:
         row = self._row(at_s)
         row.loop_lag_s = max(late_s, row.loop_lag_s or 0.0)
 
+    def own(self) -> list[tuple[int, int, int, float | None, float | None]]:
+        """What this process itself has to tell, for `add_own` elsewhere.
+
+        For each second, how many updates were due and left, and how late the producer and the receiving loop were.
+        """
+        return [(second, row.asked, row.sent, row.producer_lag_s, row.loop_lag_s) for second, row in self._rows.items()]
+
+    def add_own(self, rows: Iterable[tuple[int, int, int, float | None, float | None]]) -> None:
+        """Add what another process has to tell."""
+        for second, asked, sent, producer_lag_s, loop_lag_s in rows:
+            row = self._row(second)
+            row.asked += asked
+            row.sent += sent
+            row.producer_lag_s = _longer(row.producer_lag_s, producer_lag_s)
+            row.loop_lag_s = _longer(row.loop_lag_s, loop_lag_s)
+
     def settled(self, due_s: float, latencies: Sequence[float]) -> None:
         """What was due at a moment has arrived, with these latencies in seconds."""
         row = self._row(due_s)
@@ -156,6 +172,10 @@ class Series:
         if row is None:
             row = self._rows[second] = _Row()
         return row
+
+
+def _longer(one: float | None, other: float | None) -> float | None:
+    return other if one is None else one if other is None else max(one, other)
 
 
 def _most(so_far: int | None, now: int | None) -> int | None:

@@ -21,6 +21,11 @@ class Shard:
         """The subscribers of this share, of `count` in all: every `of`-th, so that each group is spread evenly."""
         return range(self.number, count, self.of)
 
+    @staticmethod
+    def of_subscriber(subscriber: int, of: int) -> int:
+        """The number of the share that has a subscriber."""
+        return subscriber % of
+
     def vendors(self, ids: Sequence[str]) -> frozenset[str]:
         """The vendors of this share, of all vendors of the plan in their order."""
         return frozenset(ids[self.number :: self.of])

@@ -193,7 +193,12 @@ class Swarm:
 
     def addresses(self, group: str) -> list[str]:
         """See `Viewers.addresses`."""
-        return [_own_name(self._sockets[number]) for number in self.connected(group)]
+        found = self.by_address()
+        return [found[number] for number in self.connected(group)]
+
+    def by_address(self) -> dict[int, str]:
+        """The connected viewers, each with the address of its socket (`peer_name`)."""
+        return {number: _own_name(found) for number, found in self._sockets.items()}
 
     def cut(self, viewer: int) -> None:
         """See `Viewers.cut`."""

@@ -91,6 +91,8 @@ class OwnFigures:
     loop_lag: Latencies = field(default_factory=Latencies)
     cpu_s: float = 0.0
     memory_mb: float | None = None
+    workers: Sequence[Mapping[str, Any]] = ()
+    """Of a load that is spread over several processes; see docs/verdict.md."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +299,7 @@ def _load(facts: RunFacts) -> dict[str, Any]:
         "loop_lag_ms": _lag(facts.own.loop_lag),
         "cpu_us_per_delivery": round(1e6 * facts.own.cpu_s / received, 1) if received else None,
         "memory_mb": {"max": facts.own.memory_mb},
+        "workers": [dict(each) for each in facts.own.workers],
     }
 
 
@@ -316,6 +319,13 @@ def _own_notes(facts: RunFacts) -> list[str]:
         notes.append(
             f"Arrivals were noted up to {noted_late_ms:,.0f} ms late (p99), because the load had too little of the "
             f"processor: latencies are no finer than that."
+        )
+    uncertain_ms = [each["clock_uncertainty_ms"] for each in facts.own.workers]
+    if None in uncertain_ms:
+        notes.append("The clock of a worker on another machine could not be compared: latencies mean nothing.")
+    elif any(uncertain_ms):
+        notes.append(
+            f"The clocks of the workers agree to within {max(uncertain_ms):,.1f} ms: latencies are no finer than that."
         )
     return notes
 

@@ -43,6 +43,7 @@ SHELL = [
     "processes",
     "progress",
     "provenance",
+    "portable",
     "publishing",
     "raw_results",
     "render",
