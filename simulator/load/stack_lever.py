@@ -83,7 +83,10 @@ class StackLever:
     def _narrowed(self, fault: Fault) -> dict[str, Any]:
         if fault.target is None or not fault.kind.takes_a_group:
             return {"target": fault.target}
-        return {"peers": [] if self._viewers is None else self._viewers.addresses(fault.target)}
+        peers = [] if self._viewers is None else self._viewers.addresses(fault.target)
+        if not peers:
+            raise EnvironmentFailure(f"nobody of {fault.target} is connected then; let it begin at another time.")
+        return {"peers": peers}
 
     async def _renew(self, path: str) -> None:
         while True:

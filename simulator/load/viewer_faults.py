@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from random import Random
 from typing import Protocol
 
+from simulator.errors import EnvironmentFailure
 from simulator.load.faults import Fault
 
 
@@ -44,7 +45,11 @@ class ViewerLever:
 
     async def begin(self, fault: Fault, chance: Random) -> None:
         """See `Lever.begin`."""
-        hit = [each for each in self._viewers.connected(fault.target) if chance.random() < fault.probability]
+        there = self._viewers.connected(fault.target)
+        if not there:
+            who = "nobody" if fault.target is None else f"nobody of {fault.target}"
+            raise EnvironmentFailure(f"{who} is connected then; let it begin at another time.")
+        hit = [each for each in there if chance.random() < fault.probability]
         if fault.kind.name == "viewer_reset":
             for viewer in hit:
                 self._viewers.cut(viewer)

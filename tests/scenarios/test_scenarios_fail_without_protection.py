@@ -68,6 +68,13 @@ PROTECTIONS = {
         "ANSWER_TIMEOUT_S = 60.0",
         frozenset({"deliveries.duplicated == 0"}),
     ),
+    "the table is read consistently": Protection(
+        "flaky_network",
+        "tracker/viewers.py",
+        'projection=("connectionId", "connectedAt"), consistent=True,',
+        'projection=("connectionId", "connectedAt"), consistent=False,',
+        frozenset({"deliveries.lost == 0"}),
+    ),
     "a few who do not read hold up nobody": Protection(
         "flaky_network",
         "tracker/settings.py",

@@ -179,7 +179,7 @@ class Crowd:
         self.held: set[int] = set()
 
     def connected(self, group: str | None) -> list[int]:
-        return list(range(1_000)) if group is None else [7]
+        return list(range(1_000)) if group is None else [7] if group == "slow" else []
 
     def cut(self, viewer: int) -> None:
         self.cuts.append(viewer)
@@ -207,3 +207,9 @@ async def test_frozen_viewers_are_released_and_a_target_narrows_them() -> None:
     assert crowd.held == {7}
     await lever.end(fault)
     assert crowd.held == set()
+
+
+async def test_a_fault_that_can_hit_nobody_is_trouble() -> None:
+    fault = Fault(FAULT_KINDS["viewer_reset"], target="late")
+    with pytest.raises(EnvironmentFailure, match="nobody of late is connected then"):
+        await ViewerLever(Crowd()).begin(fault, Random(1))

@@ -50,7 +50,7 @@ class Viewers:
     """Says whose addresses it was asked for."""
 
     def addresses(self, group: str) -> list[str]:
-        return ["127.0.0.1 1", group]
+        return ["127.0.0.1 1", group] if group == "walkers" else []
 
 
 @pytest.fixture
@@ -110,6 +110,11 @@ async def test_a_fault_of_a_group_names_the_sockets_of_its_viewers(lever: StackL
     wish = (await control.next())[2]
     assert (wish["peers"], "target" in wish) == (["127.0.0.1 1", "walkers"], False)
     await lever.end(fault)
+
+
+async def test_a_fault_of_a_group_that_is_not_there_is_trouble(lever: StackLever) -> None:
+    with pytest.raises(EnvironmentFailure, match="nobody of late is connected then"):
+        await lever.begin(Fault(FAULT_KINDS["half_open"], "late"), Random(1))
 
 
 async def test_what_the_stack_says_no_to_is_told(lever: StackLever, control: Control) -> None:
