@@ -6,6 +6,8 @@ matters is the server's CPU: moto's own cost, which grows with the square of the
 
 import asyncio
 import contextlib
+import functools
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,21 +16,26 @@ import pytest
 
 from instruments.contest import Contestant, hold
 from instruments.growth import exponent
-from instruments.results import WALL_TOLERANCE, Group
-from references.scans import TableScans
+from instruments.results import WALL_TOLERANCE, Group, Role
+from references.scans import REFERENCE_PAGE_ROWS, TableScans
 from simulator.cloud.cloud import Cloud
 from tracker import aws
+from tracker.wire import VendorUpdate
 
 REGION = "us-east-1"
 BATCH_ROWS = 25
 """As many as one BatchWriteItem takes."""
 CONNECTED_AT_MS = 1_710_277_498_112
 EXPIRES_AT_S = 1_710_285_298
+PAGE_ROWS = {"loop_of_25": REFERENCE_PAGE_ROWS, "boto3_pages_of_100": 100, "boto3_pages_of_1000": 1_000}
 CPU = "server_cpu_us_per_row"
 CPU_REACH_US = {10_000: 0.4e6 / 10_000, 100_000: 4.5e6 / 100_000}
 """0.4 s for a scan of 10,000 rows, 4.5 s for 100,000."""
 GROWTH_ROWS = (250, 500, 1_000)
 """Sizes that stock moto bears too."""
+LONG_GROWTH_ROWS = {"patched": (5_000, 20_000, 100_000), "stock": (2_000, 4_000)}
+VENDORS = 20
+TWEETS = 10
 
 
 def connection_id(number: int) -> str:
@@ -159,10 +166,38 @@ def test_scan(group, motos, size, rounds):
     found: Group = group(f"scan-{size}", f"a whole table of {size:,} rows, patched moto")
     with contextlib.ExitStack() as exits:
         hold(found, contestants(motos["patched"], size, exits), unit="row", rounds=rounds)
-    found.subjects["ours"].metrics[CPU].reach = CPU_REACH_US.get(size)
-    found.set_against(CPU, "ours", "loop_of_25")
+    for name in ("ours", "ours_projected"):
+        found.subjects[name].metrics[CPU].reach = CPU_REACH_US.get(size)
+        found.set_against(CPU, name, "loop_of_25")
+    found.set_against(CPU, "ours_projected", "ours")
+    add_pages(found, size)
     found.set_against("client_cpu_us_per_row", "ours", "loop_of_25")
     found.set_against("rows_per_s", "ours", "loop_of_25", tolerance=WALL_TOLERANCE)
+
+
+def add_pages(group: Group, size: int) -> None:
+    """Pages a second, of those who read pages of so many rows."""
+    for name, page_rows in PAGE_ROWS.items():
+        for rows_per_s in group.subjects[name].metrics["rows_per_s"].samples:
+            pages_per_s = rows_per_s / size * math.ceil(size / page_rows)
+            group.add(name, "reference", "pages_per_s", pages_per_s, unit="pages/s", better="higher")
+
+
+@pytest.mark.long
+def test_large_pages_of_stock_moto(group, motos):
+    """At 10,000 rows the reference's pages would take stock moto two minutes a turn."""
+    found: Group = group("scan-10000-stock", "a whole table of 10,000 rows in pages of 1,000, patched and stock moto")
+    with contextlib.ExitStack() as exits:
+        some = []
+        for kind, moto in motos.items():
+            scans = TableScans(moto.cloud.endpoint_url, moto.table(10_000))
+            exits.callback(scans.close)
+            work = functools.partial(scans.pages, Limit=1_000)
+            role: Role = "ours" if kind == "patched" else "reference"
+            check = functools.partial(every_wire_row, size=10_000)
+            some.append(Contestant(f"pages_of_1000_on_{kind}", role, work, check, 10_000, (moto.pid,)))
+        hold(found, some, unit="row", rounds=3)
+    found.set_against(CPU, "pages_of_1000_on_patched", "pages_of_1000_on_stock")
 
 
 @pytest.mark.long
@@ -177,10 +212,12 @@ def test_scan_of_stock_moto(group, motos):
         found.set_against(CPU, name, f"{name}_on_stock_moto")
 
 
-def test_scan_growth(group, motos):
+def test_scan_growth(group, motos, request):
     """In pages of 25, as the reference reads: each page costs stock moto the whole table."""
     found: Group = group("scan-growth", "moto's CPU for a whole scan in pages of 25, as a power of the rows")
     sizes = {"patched": (*GROWTH_ROWS, 5_000), "stock": GROWTH_ROWS}
+    if request.config.getoption("--long"):
+        sizes = {kind: (*GROWTH_ROWS, *more) for kind, more in LONG_GROWTH_ROWS.items()}
     costs: dict[str, dict[int, float]] = {kind: {} for kind in motos}
     for size in sorted({size for each in sizes.values() for size in each}):
         turns = Group("")
@@ -203,3 +240,80 @@ def test_scan_growth(group, motos):
     for size in GROWTH_ROWS:
         found.set_against(f"{size}_rows_s", "patched", "stock", tolerance=0.3)
     found.set_against("exponent", "patched", "stock", paired=False)
+
+
+# -- rows that grow --------------------------------------------------------------------------------------------------
+
+
+def vendor_update(number: int) -> VendorUpdate:
+    place = {"id": "0" * 16, "name": "Mission", "full_name": "Mission, San Francisco", "place_type": "neighborhood"}
+    return {
+        "id": str(number),
+        "userId": f"vendor-{number % VENDORS}",
+        "userName": "Tacos",
+        "text": "Here until three " + "x" * 60,
+        "date": "2024-03-12T21:18:18.112+00:00",
+        "geo": {
+            **place,
+            "country": "United States",
+            "country_code": "US",
+            "coordinates": {"lat": 37.75, "long": -122.41},
+        },
+    }
+
+
+@dataclass
+class Vendors:
+    """The tracker's table of vendors, each with as many tweets as it may have."""
+
+    moto: Moto
+    updates: int = 0
+
+    def open(self) -> None:
+        self.moto.cloud.client("dynamodb").create_table(
+            TableName="vendors",
+            AttributeDefinitions=[{"AttributeName": "twitterId", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "twitterId", "KeyType": "HASH"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        for _ in range(TWEETS):
+            self.update_all()
+
+    def update_all(self) -> int:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("AWS_ENDPOINT_URL", self.moto.cloud.endpoint_url)
+            for _ in range(VENDORS):
+                about = {"name": "Tacos", "image": "https://example.com/i.png", "description": "Tacos"}
+                update = vendor_update(self.updates)
+                aws.dynamodb_record_vendor_update("vendors", update, now_ms=CONNECTED_AT_MS + self.updates, **about)
+                self.updates += 1
+        return self.updates
+
+    def read_all(self) -> list[dict[str, Any]]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("AWS_ENDPOINT_URL", self.moto.cloud.endpoint_url)
+            return aws.get_all_scan_results("vendors")
+
+    def newest(self, rows: list[dict[str, Any]]) -> None:
+        assert {row["tweets"][-1]["id"] for row in rows} == {str(self.updates - n) for n in range(1, VENDORS + 1)}
+
+    def counted(self, updates: int) -> None:
+        assert updates == self.updates
+
+
+@pytest.mark.parametrize("what", ["updates", "reads"])
+def test_vendor_rows(group, motos, what):
+    """A vendor's update writes a row with its ten newest tweets; `get_vendors` reads all of them."""
+    found: Group = group(f"vendor-{what}", f"{what} of rows with {TWEETS} tweets each, patched and stock moto in turns")
+    some = []
+    for kind, moto in motos.items():
+        vendors = Vendors(moto)
+        vendors.open()
+        role: Role = "ours" if kind == "patched" else "reference"
+        work, check = (vendors.update_all, vendors.counted) if what == "updates" else (vendors.read_all, vendors.newest)
+        some.append(Contestant(kind, role, work, check, VENDORS, (moto.pid,)))
+    hold(found, some, unit="row", rounds=7)
+    for moto in motos.values():
+        moto.cloud.client("dynamodb").delete_table(TableName="vendors")
+    found.set_against(CPU, "patched", "stock")
+    found.set_against("rows_per_s", "patched", "stock", tolerance=WALL_TOLERANCE)

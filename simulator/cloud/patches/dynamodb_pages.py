@@ -159,9 +159,8 @@ def _serve_scan(patching: Patching, orders: _Orders) -> None:
                 projection_expression,
                 segments,
             )
-        rows: Iterable[Item] = orders.of(self).after(start)
-        if segments != (None, None):
-            rows = (item for item in rows if item.is_within_segment(segments))
+        segment, total_segments = (0, 1) if segments == (None, None) else segments
+        rows = orders.of(self).after(start, segment, total_segments)
         return _shown(_page(self, rows, limit), filter_expression, projection_expression)
 
     patching.replace(Table, "scan", scan)

@@ -26,6 +26,12 @@ def place(hash_key: DynamoType) -> Any:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
+def segment_number(hash_key: DynamoType) -> int:
+    """What modulo the number of segments is the segment of all rows with this hash key; as in moto."""
+    value = hash_key.value
+    return hashlib.md5(value if isinstance(value, bytes) else value.encode(), usedforsecurity=False).digest()[0]
+
+
 def sort_key(hash_key: DynamoType, range_key: DynamoType | None) -> SortKey:
     """What two rows of one table are compared by."""
     return (place(hash_key),) if range_key is None else (place(hash_key), range_key.cast_value)
@@ -54,10 +60,10 @@ class KeyOrder:
         self._table = table
         self.rows = table.items
         """The very dict it was made for; a table restored from a backup gets another one."""
-        keys = [(sort_key(item.hash_key, item.range_key), item.hash_key, item.range_key) for item in self._all()]
-        keys.sort(key=lambda entry: entry[0])
-        self._order = [entry[0] for entry in keys]
-        self._keys = [(entry[1], entry[2]) for entry in keys]
+        items = [(sort_key(item.hash_key, item.range_key), item) for item in self._all()]
+        items.sort(key=lambda entry: entry[0])
+        self._order = [key for key, _ in items]
+        self._keys = [(item.hash_key, item.range_key, segment_number(item.hash_key)) for _, item in items]
 
     def _all(self) -> Iterator[Item]:
         row: Any
@@ -72,7 +78,7 @@ class KeyOrder:
         key = sort_key(hash_key, range_key)
         index = bisect.bisect_left(self._order, key)
         self._order.insert(index, key)
-        self._keys.insert(index, (hash_key, range_key))
+        self._keys.insert(index, (hash_key, range_key, segment_number(hash_key)))
 
     def remove(self, hash_key: DynamoType, range_key: DynamoType | None) -> None:
         """A row that is gone."""
@@ -80,10 +86,11 @@ class KeyOrder:
         del self._order[index]
         del self._keys[index]
 
-    def after(self, key: SortKey | None) -> Iterator[Item]:
-        """The rows behind `key` (all of them for None), which need not exist any more."""
+    def after(self, key: SortKey | None, segment: int = 0, total_segments: int = 1) -> Iterator[Item]:
+        """The rows of a segment behind `key` (all of them for None), which need not exist any more."""
         start = 0 if key is None else bisect.bisect_right(self._order, key)
         for index in range(start, len(self._keys)):
-            hash_key, range_key = self._keys[index]
-            row: Any = self.rows[hash_key]
-            yield row if range_key is None else row[range_key]
+            hash_key, range_key, number = self._keys[index]
+            if number % total_segments == segment:
+                row: Any = self.rows[hash_key]
+                yield row if range_key is None else row[range_key]
