@@ -46,6 +46,7 @@ PATCHES: tuple[Patch, ...] = (
     Patch("dynamodb_capacity"),
     Patch("event_source_mappings"),
     Patch("sqs_attributes"),
+    Patch("sqs_json"),
     Patch("sqs_handles"),
     Patch("sqs_deleted_handles"),
     Patch("sqs_backlog"),

@@ -2,16 +2,19 @@
 
 That is two thirds of an UpdateItem. The parsed tree is kept by its text: validation, which puts values into the tree,
 copies it first. What it has once found good of an expression, its names and a table's key it does not look at again.
+Conditions and filters, too, are parsed twice in one call: once to see what they use, and once to be asked.
 """
 
 from __future__ import annotations
 
 import copy
 import functools
+import threading
 import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from moto.dynamodb.comparisons import ConditionExpressionParser
 from moto.dynamodb.parsing.ast_nodes import (  # type: ignore[attr-defined]
     DepthFirstTraverser,
     Expression,
@@ -46,10 +49,42 @@ def apply(patching: Patching) -> None:
         return parsed(cls, expression_str)
 
     patching.replace(UpdateExpressionParser, "make", classmethod(make))
+    _parse_conditions_once(patching)
     _validate_once(patching)
     patching.replace(Node, "__deepcopy__", _deepcopy)
     patching.replace(Node, "find_clauses", _find_clauses)
     patching.replace(DepthFirstTraverser, "traverse", _traverse)
+
+
+class _LastCondition(threading.local):
+    asked: tuple[Any, Any, Any] = (None, None, None)
+    """Text, names and values."""
+    parsed: tuple[Any, list[str], list[str]] = (None, [], [])
+    """The condition, and the names and values that it uses."""
+
+
+def _parse_conditions_once(patching: Patching) -> None:
+    stock: Callable[[ConditionExpressionParser], Any] = vars(ConditionExpressionParser)["parse"]
+    last = _LastCondition()
+
+    def parse(self: ConditionExpressionParser) -> Any:
+        asked = (
+            self.condition_expression,
+            self.expression_attribute_names,
+            self.expression_attribute_values,
+        )
+        # The very objects of this call: nobody changes them between its two parsings.
+        if not self.condition_expression or any(new is not old for new, old in zip(asked, last.asked, strict=True)):
+            condition = stock(self)
+            last.asked = asked
+            last.parsed = (condition, [*self.expr_attr_names_found], [*self.expr_attr_values_found])
+            return condition
+        condition, names, values = last.parsed
+        self.expr_attr_names_found.extend(names)
+        self.expr_attr_values_found.extend(values)
+        return condition
+
+    patching.replace(ConditionExpressionParser, "parse", parse)
 
 
 def _validate_once(patching: Patching) -> None:
