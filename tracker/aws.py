@@ -298,7 +298,7 @@ def broadcast_message_websocket(
         CallbackEndpoint.from_websocket_url(websocket_url),
         messages=[Message(order_key="", body=message.encode())],
         recipients=[Recipient(connection_id) for connection_id in connection_ids],
-        credentials=current_credentials(),
+        credentials=current_credentials,
         region=settings.region,
         concurrency=settings.fanout_connections,
         deadline_s=time.monotonic() + time_left_s,

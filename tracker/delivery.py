@@ -99,7 +99,7 @@ def deliver(
     with Broadcast(
         endpoint,
         messages=messages,
-        credentials=current_credentials(),
+        credentials=current_credentials,
         region=settings.region,
         concurrency=settings.fanout_connections,
         deadline_s=time_left.post_until_s,

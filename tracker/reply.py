@@ -42,7 +42,7 @@ def reply_to_sender(event: WebSocketEvent, context: Context | None, frame: dict[
         endpoint,
         messages=[Message(order_key="", body=json.dumps(frame).encode())],
         recipients=[Recipient(request["connectionId"])],
-        credentials=current_credentials(),
+        credentials=current_credentials,
         region=settings.region,
         concurrency=1,
         deadline_s=time.monotonic() + min(MAX_REPLY_S, time_left_s(context) - RESERVED_S),

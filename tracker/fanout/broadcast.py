@@ -18,6 +18,7 @@ import random
 import ssl
 import threading
 import time
+from concurrent.futures import wait
 from functools import cache
 from typing import TYPE_CHECKING, Self
 
@@ -43,6 +44,9 @@ __all__ = ["Broadcast", "broadcast", "close"]
 
 MAX_OPEN_RECIPIENTS = 20_000
 """Recipients that may wait to be posted to; reading the table waits above it, so that memory stays bounded."""
+CREDENTIALS_EVERY_S = 30.0
+"""How often credentials are asked for again: botocore renews them ten minutes before they end, and an invocation may
+take fifteen."""
 
 
 class Broadcast:
@@ -53,7 +57,7 @@ class Broadcast:
         endpoint: CallbackEndpoint,
         *,
         messages: Sequence[Message],
-        credentials: Credentials,
+        credentials: Callable[[], Credentials],
         region: str,
         concurrency: int,
         deadline_s: float,
@@ -62,11 +66,14 @@ class Broadcast:
     ) -> None:
         """`concurrency` is the most posts under way at a time, `deadline_s` is on `time.monotonic`.
 
-        `on_gone` hears of connections that answered 410 or 400 while posting goes on; it must not block.
+        `credentials` is called now and then, on the thread that adds the recipients, and may take its time. `on_gone`
+        hears of connections that answered 410 or 400 while posting goes on; it must not block.
         """
         self._endpoint = endpoint
         self._context = _tls_context(os.environ.get("AWS_CA_BUNDLE") or None) if endpoint.tls else None
-        self._requests = PostRequests(endpoint, credentials, region)
+        self._credentials = credentials
+        self._credentials_s = time.monotonic()
+        self._requests = PostRequests(endpoint, credentials(), region)
         self._plan = Plan(messages, policy or RetryPolicy(), random.uniform)  # jitter, not secrets
         self._concurrency = concurrency
         self._deadline_s = deadline_s
@@ -110,6 +117,7 @@ class Broadcast:
             )
             self._open_recipients += len(recipients)
         self._loop.call(self._engine.add, recipients)
+        self._renew_credentials()
         return not self._running.done() and time.monotonic() < self._deadline_s
 
     def __exit__(
@@ -120,6 +128,8 @@ class Broadcast:
             return
         self._loop.call(self._engine.no_more)
         try:
+            while not wait((self._running,), CREDENTIALS_EVERY_S).done:
+                self._renew_credentials()
             self._running.result()
         except BaseException:
             self._running.cancel()
@@ -132,6 +142,13 @@ class Broadcast:
         if outcome.forbidden is not None:
             raise PostForbiddenError(self._endpoint.url, outcome.forbidden)
         return outcome
+
+    def _renew_credentials(self) -> None:
+        # Here and not on the loop: botocore may have to ask for new ones, and posting goes on meanwhile.
+        now_s = time.monotonic()
+        if now_s - self._credentials_s >= CREDENTIALS_EVERY_S:
+            self._credentials_s = now_s
+            self._loop.call(self._requests.renew, self._credentials())
 
     def _note_progress(self, open_recipients: int) -> None:
         """Called on the loop's thread."""
@@ -147,7 +164,7 @@ def broadcast(
     *,
     messages: Sequence[Message],
     recipients: Sequence[Recipient],
-    credentials: Credentials,
+    credentials: Callable[[], Credentials],
     region: str,
     concurrency: int,
     deadline_s: float,

@@ -17,16 +17,21 @@ _USUAL_ID = re.compile(r"[A-Za-z0-9_-]+=").fullmatch
 
 
 class PostRequests:
-    """Writes the posts of one broadcast: same endpoint, same credentials."""
+    """Writes the posts of one broadcast, all to the same endpoint."""
 
     def __init__(self, endpoint: CallbackEndpoint, credentials: Credentials, region: str) -> None:
         self._endpoint = endpoint
-        self._signer = Signer(credentials, region, endpoint.authority)
-        self._token = f"X-Amz-Security-Token: {credentials.token}\r\n" if credentials.token else ""
+        self._region = region
         self._path = endpoint.connection_path("")
         self._signed_path = canonical_path(self._path)
-        self._second = -1
         self._before_signature = ""
+        self._credentials = credentials
+        self._sign_with(credentials)
+
+    def renew(self, credentials: Credentials) -> None:
+        """Sign with these from now on."""
+        if credentials != self._credentials:
+            self._sign_with(credentials)
 
     def encode(self, connection_id: str, message: Message, epoch_s: float) -> bytes:
         """Return the whole request, signed for the time `epoch_s`. No Content-Type, as botocore has it (C02)."""
@@ -43,6 +48,12 @@ class PostRequests:
         body = message.body
         head = f"POST {path}{self._before_signature}{signature}\r\nContent-Length: {len(body)}\r\n\r\n"
         return head.encode("ascii") + body
+
+    def _sign_with(self, credentials: Credentials) -> None:
+        self._credentials = credentials
+        self._signer = Signer(credentials, self._region, self._endpoint.authority)
+        self._token = f"X-Amz-Security-Token: {credentials.token}\r\n" if credentials.token else ""
+        self._second = -1
 
     def _set_time(self, second: int) -> None:
         self._second = second

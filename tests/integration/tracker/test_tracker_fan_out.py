@@ -4,7 +4,7 @@ import json
 import threading
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, CredentialRetrievalError
 
 from tracker import aws, fan_out, send_vendor
 from tracker import viewers as viewers_module
@@ -89,6 +89,47 @@ def test_an_array_that_fails_brings_all_its_updates_back(
     connections_api.fallback = 503
     result = send_vendor.handler(batch(make_update(1), make_update(2, "18")), context())
     assert [each["itemIdentifier"] for each in result["batchItemFailures"]] == ["m0", "m1"]
+
+
+# -- a long invocation -------------------------------------------------------------------------------------------------
+
+
+def test_credentials_that_are_renewed_meanwhile_sign_what_is_posted_after(
+    viewers, connections_api, batch, make_update, context, monkeypatch
+):
+    viewers("a=")
+    answer = threading.Event()
+    connections_api.script["a="] = [answer]
+    asked = []
+
+    def credentials():
+        asked.append(len(asked))
+        if len(asked) == 3:  # the second ones are in use by now
+            answer.set()
+        return aws.Credentials("AK", "SK", f"TOKEN{min(len(asked), 2)}")
+
+    monkeypatch.setattr("tracker.delivery.current_credentials", credentials)
+    monkeypatch.setattr("tracker.fanout.broadcast.CREDENTIALS_EVERY_S", 0.01)
+    assert send_vendor.handler(batch(make_update(1), make_update(2)), context()) == NO_FAILURES
+    assert [each.headers["X-Amz-Security-Token"] for each in connections_api.posts] == ["TOKEN1", "TOKEN2"]
+
+
+def test_credentials_that_cannot_be_renewed_bring_the_batch_back(
+    viewers, connections_api, batch, make_update, context, monkeypatch
+):
+    viewers("a=")
+    connections_api.script["a="] = [threading.Event()]
+    answers = [aws.Credentials("AK", "SK")]
+
+    def credentials():
+        if not answers:
+            raise CredentialRetrievalError(provider="test", error_msg="no")
+        return answers.pop()
+
+    monkeypatch.setattr("tracker.delivery.current_credentials", credentials)
+    monkeypatch.setattr("tracker.fanout.broadcast.CREDENTIALS_EVERY_S", 0.01)
+    with pytest.raises(CredentialRetrievalError):
+        send_vendor.handler(batch(make_update(1)), context())
 
 
 # -- reading the table -------------------------------------------------------------------------------------------------

@@ -97,3 +97,15 @@ def test_a_post_on_the_wire():
         "Authorization: AWS4-HMAC-SHA256 Credential=AK/20240312/us-east-1/execute-api/aws4_request, "
         "SignedHeaders=host;x-amz-date;x-amz-security-token, Signature="
     )
+
+
+def test_renewed_credentials_sign_from_the_next_post_on():
+    endpoint = CallbackEndpoint(tls=False, host="127.0.0.1", port=3001, base_path="/primary")
+    message, at_s = Message("", b"{}"), 1_710_277_500
+    renewed = OurCredentials("AK2", "SK2", "TOKEN2")
+    requests = PostRequests(endpoint, OurCredentials("AK", "SK", "TOKEN"), "us-east-1")
+    before = requests.encode("Uz7QaeXyoAMCJ5g=", message, at_s)
+    requests.renew(renewed)
+    after = requests.encode("Uz7QaeXyoAMCJ5g=", message, at_s)
+    assert b"X-Amz-Security-Token: TOKEN\r\n" in before
+    assert after == PostRequests(endpoint, renewed, "us-east-1").encode("Uz7QaeXyoAMCJ5g=", message, at_s)
