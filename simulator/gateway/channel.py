@@ -52,6 +52,7 @@ class Channel:
         "_taking",
         "_transport",
         "_writing_paused",
+        "written_bytes",
     )
 
     def __init__(
@@ -63,6 +64,8 @@ class Channel:
         self._backlog_limit = backlog_bytes
         self._taking = False
         self._writing_paused = False
+        self.written_bytes = 0
+        """Of frames."""
         self._announced = False
         self._ended = False
         self._close_timer: asyncio.TimerHandle | None = None
@@ -120,7 +123,9 @@ class Channel:
             _LOG.warning("a client that does not read was cut off: %d bytes wait for it", self.backlog_bytes)
             self.abort()
             return
-        self._transport.write(self._stream.encode(payload, binary=binary))
+        frame = self._stream.encode(payload, binary=binary)
+        self.written_bytes += len(frame)
+        self._transport.write(frame)
 
     def close(self, code: int, reason: str) -> None:
         """Begin the closing handshake; a peer that does not answer is cut off after ten seconds."""
@@ -179,6 +184,7 @@ class Channel:
         if self._stream.outgoing_bytes:
             outgoing = self._stream.take_outgoing()
             if not self._transport.is_closing():
+                self.written_bytes += len(outgoing)
                 self._transport.write(outgoing)
 
     def _follow_up(self) -> None:

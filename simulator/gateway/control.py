@@ -1,6 +1,7 @@
 """What the simulator itself answers below `/.tracker-sim/`; no stage can have that name.
 
-`GET stats` tells counts to the load generator, and `GET posts` the latest posts that did not simply arrive.
+`GET stats` tells counts to the load generator, and `GET posts` the latest posts that did not simply
+arrive, and how many bytes of frames were written to each socket that is open.
 `POST clock` with `{"advance_s": 600}` moves the idle and age timers forward (L04, L08), so that code that reconnects
 can be tested in seconds. `POST faults` switches a fault on and answers its id, `GET faults` lists what is on,
 `POST faults/ID` with `{"duration_s": 30}` prolongs one and `DELETE faults/ID` ends it.
@@ -40,7 +41,8 @@ def answer(endpoint: Endpoint, request: HttpRequest, path: str) -> HttpAnswer:
     if path == STATS_PATH and request.method == "GET":
         return _say(200, endpoint.stats())
     if path == POSTS_PATH and request.method == "GET":
-        return _say(200, {"posts": endpoint.post_troubles.to_json()})
+        written = {channel.peer: channel.written_bytes for channel in endpoint.channels.values()}
+        return _say(200, {"posts": endpoint.post_troubles.to_json(), "written_bytes": written})
     if path == CLOCK_PATH and request.method == "POST":
         if not _is_json(request):
             return _say(415, {"message": 'Send {"advance_s": SECONDS} as application/json.'})

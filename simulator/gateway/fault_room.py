@@ -74,6 +74,11 @@ class SilentChannel:
         self._troubles = troubles
 
     @property
+    def written_bytes(self) -> int:
+        """See `Channel.written_bytes`."""
+        return self._channel.written_bytes
+
+    @property
     def peer(self) -> str:
         """See `Channel.peer`."""
         return self._channel.peer

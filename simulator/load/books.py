@@ -26,7 +26,7 @@ _MOST_UNTOLD = 100_000
 DEAD_LETTERED = "dead-lettered"
 NEVER_BROADCAST = "never broadcast"
 UNKNOWN = "unknown"
-_UNCERTAIN = (NEVER_BROADCAST, UNKNOWN, JUST_CONNECTED)
+_UNCERTAIN = (UNKNOWN, JUST_CONNECTED)
 
 
 @dataclass(slots=True)
@@ -141,16 +141,21 @@ class Books:
         ]
         self.stories += Counter()
 
-    def note_posts(self, stories: Mapping[tuple[str, int], str]) -> None:
-        """What became of posts, by update and subscriber: the story of lost deliveries of which nothing is certain.
+    def note_posts(self, of_posts: Mapping[tuple[str, int], str], of_sockets: Mapping[int, str]) -> None:
+        """Stories by update and subscriber, and by subscriber: they are those of losses of which nothing is certain.
 
-        Only of those that are told one by one; dead letters say both.
+        Only of those that are told one by one; dead letters say both what they are and what became of their post.
         """
         for number, (settled, each) in enumerate(self.losses):
-            what = stories.get((settled.update_id, each.subscriber))
-            if what is None or each.story not in (*_UNCERTAIN, DEAD_LETTERED):
+            what = of_posts.get((settled.update_id, each.subscriber))
+            if each.story == DEAD_LETTERED:
+                story = each.story if what is None else f"{DEAD_LETTERED}, {what}"
+            elif each.story == NEVER_BROADCAST:
+                story = what or each.story  # to nobody at all: more than the socket of one can tell
+            elif each.story in _UNCERTAIN:
+                story = what or of_sockets.get(each.subscriber, each.story)
+            else:
                 continue
-            story = f"{DEAD_LETTERED}, {what}" if each.story == DEAD_LETTERED else what
             self.stories[each.story] -= 1
             self.stories[story] += 1
             self.losses[number] = (settled, Missing(each.subscriber, story))

@@ -272,6 +272,7 @@ class Part:
             },
             late_copies=list(ledger.late_copies.items()),
             peers=swarm.peers,
+            read_bytes=swarm.read_bytes(),
             positions=ledger.positions([group.is_whole for group in self._work.prepared.audience.groups]),
             planned=None if publishing is None else publishing.planned,
             last_sent_s=None if publishing is None else publishing.last_sent_s,

@@ -70,6 +70,8 @@ class PartResult:
     """Second copies that came after their update was settled: when that was due, and how many."""
     peers: Mapping[str, int] = field(default_factory=dict)
     """Addresses of sockets (`peer_name`), and whose they are, or were last."""
+    read_bytes: Mapping[str, int] = field(default_factory=dict)
+    """Of each socket that is open at the end, how many bytes of frames were read."""
     positions: tuple[int, int] = (0, 0)
     """Checked and wrong."""
     planned: int | None = None
@@ -138,6 +140,7 @@ def merged_results(results: Sequence[PartResult]) -> PartResult:
         frames=_merged_frames([each.frames for each in results]),
         vendors=_merged_vendors([each.vendors for each in results]),
         late_copies=[copies for each in results for copies in each.late_copies],
+        read_bytes={peer: count for each in results for peer, count in each.read_bytes.items()},
         peers={peer: subscriber for each in results for peer, subscriber in each.peers.items()},
         positions=(sum(each.positions[0] for each in results), sum(each.positions[1] for each in results)),
         planned=max((each.planned for each in results if each.planned is not None), default=None),

@@ -1,23 +1,43 @@
 """What the gateway says of its posts, as the story of deliveries that were lost.
 
 Pure. A local stack keeps the latest posts that did not simply arrive (`simulator.gateway.post_troubles`), by the body
-that was posted and the socket that it was for; here they become what happened to an update on its way to a subscriber.
+that was posted and the socket that it was for, and how much was written to each socket. Here they become what happened
+to an update on its way to a subscriber.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+NOT_POSTED = "not posted"
+NOT_READ = "written and not read"
 
-def post_stories(posts: Iterable[Any], peers: Mapping[str, int]) -> dict[tuple[str, int], str]:
+
+def socket_stories(told: Mapping[str, Any], peers: Mapping[str, int], read_bytes: Mapping[str, int]) -> dict[int, str]:
+    """By subscriber whose socket is open: what happened to that of which no trouble is told.
+
+    When everything that was written to the socket has been read, it was never written: nobody posted it.
+    """
+    written = told.get("written_bytes")
+    if not isinstance(written, dict):
+        return {}
+    return {
+        peers[peer]: NOT_POSTED if count == read_bytes[peer] else NOT_READ
+        for peer, count in written.items()
+        if peer in peers and peer in read_bytes
+    }
+
+
+def post_stories(told: Mapping[str, Any], peers: Mapping[str, int]) -> dict[tuple[str, int], str]:
     """By update and subscriber, such as `post answered 429 and left hanging for 10 s`.
 
-    `peers` is the subscriber behind each socket's address. What is no such thing in `posts` is passed over.
+    `peers` is the subscriber behind each socket's address. What is no such thing in `told` is passed over.
     """
     found: dict[tuple[str, int], dict[str, None]] = {}
-    for post in posts:
+    posts = told.get("posts")
+    for post in posts if isinstance(posts, list) else ():
         what, sockets = (post.get("what"), post.get("peers")) if isinstance(post, dict) else (None, None)
         if not isinstance(what, str) or not isinstance(sockets, dict):
             continue

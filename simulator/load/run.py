@@ -22,7 +22,7 @@ from simulator.load.ledger import Settled
 from simulator.load.part import Load, Part, Work
 from simulator.load.part_results import PartResult
 from simulator.load.phases import CONNECTING, DRAINING
-from simulator.load.post_stories import post_stories
+from simulator.load.post_stories import post_stories, socket_stories
 from simulator.load.prepare import Prepared
 from simulator.load.progress import Snapshot
 from simulator.load.raw_results import ResultsWriter
@@ -434,7 +434,9 @@ class _Run:
             self._books.note_dead_letters(await self._dead_letter_ids(baseline))
         if self._books.losses:
             posts = await _or_none(asyncio.to_thread(self._view.posts))
-            self._books.note_posts(post_stories(posts or (), found.peers))
+            self._books.note_posts(
+                post_stories(posts or {}, found.peers), socket_stories(posts or {}, found.peers, found.read_bytes)
+            )
         prepared = self._prepared
         names = {} if self._plan is None else {each.twitter_id: each.name for each in self._plan.vendors}
         audience = prepared.audience

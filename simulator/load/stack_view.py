@@ -208,11 +208,9 @@ class StackView:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise StackUnreachable(f"The stack's counts at {STATS_PATH} cannot be read ({error!r}).") from error
 
-    def posts(self) -> list[Any]:
-        """The latest posts that did not simply arrive, see `simulator.load.post_stories`; a local stack tells them."""
-        document = (self._ask(POSTS_PATH) if self.is_local else None) or {}
-        found = document.get("posts")
-        return found if isinstance(found, list) else []
+    def posts(self) -> dict[str, Any]:
+        """What a local stack tells of its posts, see `simulator.load.post_stories`; nothing from any other."""
+        return (self._ask(POSTS_PATH) if self.is_local else None) or {}
 
     def _ask(self, path: str) -> dict[str, Any] | None:
         address = urlsplit(self._target.management_url or self._target.websocket_url or "")

@@ -200,6 +200,10 @@ class Swarm:
         """The connected viewers, each with the address of its socket (`peer_name`)."""
         return {number: _own_name(found) for number, found in self._sockets.items()}
 
+    def read_bytes(self) -> dict[str, int]:
+        """Of each socket that is open, by its address, how many bytes of frames were read."""
+        return {_own_name(viewer): viewer.frame_bytes_read for viewer in self._sockets.values()}
+
     def cut(self, viewer: int) -> None:
         """See `Viewers.cut`."""
         if (found := self._sockets.get(viewer)) is not None:

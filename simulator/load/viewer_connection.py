@@ -58,6 +58,12 @@ class ViewerConnection(ClientConnection):
         self._in_message = False
         """A fragmented message is under way: its frames, and all between them, are the library's."""
         self.bytes_read = 0
+        self._head_bytes = 0
+
+    @property
+    def frame_bytes_read(self) -> int:
+        """How many bytes of frames were read, whole ones or not."""
+        return self.bytes_read - self._head_bytes
 
     # -- what the transport calls ------------------------------------------------------------------------------------
 
@@ -94,6 +100,7 @@ class ViewerConnection(ClientConnection):
         rest = self._head[end:]
         super().data_received(data[: len(data) - len(rest)])
         self._head = b""
+        self._head_bytes = end
         if self.protocol.state is not State.OPEN:
             return
         self._is_switched = True

@@ -1,11 +1,15 @@
 """Faults of a whole stack, as a scenario plays them; and a stack that is whole again whatever becomes of the run."""
 
 import json
+import shutil
 import urllib.request
 from itertools import islice
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+
+ROOT = Path(__file__).parents[2]
 
 SCENARIO = """\
 question = "Does what goes wrong happen, and does everybody get everything nevertheless?"
@@ -78,6 +82,28 @@ attributes = { closes = false }
 run = ["deliveries.lost == 0", "final_positions.wrong >= 0"]
 """
 
+STALE = """\
+question = "Does a viewer who comes later get what is sent next?"
+seed = 7
+[vendors]
+count = 5
+[[subscribers]]
+name = "early"
+count = 5
+[[subscribers]]
+name = "late"
+count = 2
+at_s = 2
+[[phases]]
+name = "all"
+duration_s = 4
+rate_per_s = 5
+[[faults]]
+kind = "dynamodb_stale_scan"
+target = "ConnectionsTable"
+attributes = { lag_ms = 1500 }
+"""
+
 ENDLESS = """\
 question = "Is the stack whole again when the run is killed?"
 [vendors]
@@ -131,6 +157,17 @@ def test_a_loss_has_the_story_of_its_post(sim, scenario):
     assert deliveries["stories"] == {"post answered 200 and never delivered": deliveries["lost"]}
     (failure,) = verdict["failures"]
     assert failure.count("(post answered 200 and never delivered)") == 3
+
+
+def test_a_scan_that_missed_a_viewer_is_the_story_of_what_was_not_posted_to_it(sim, scenario, tmp_path):
+    shutil.copy(ROOT / "template.yaml", tmp_path)
+    shutil.copytree(ROOT / "tracker", tmp_path / "tracker")
+    viewers = tmp_path / "tracker" / "viewers.py"
+    viewers.write_text(viewers.read_text().replace("consistent=True", "consistent=False"))
+    result = sim("run", scenario(STALE), "--json", "-", "--template", tmp_path / "template.yaml")
+    verdict = json.loads(result.stdout)
+    assert verdict["deliveries"]["lost"] > 0
+    assert verdict["deliveries"]["stories"] == {"not posted": verdict["deliveries"]["lost"]}
 
 
 def on(endpoints):

@@ -238,9 +238,10 @@ async def test_posts_that_did_not_arrive_are_told_by_the_socket_that_they_were_f
     await switch_off(served, fault_id)
     fault_id = await switch_on(served, "half_open", target=other_id)
     assert (await post(served, other_id, b"lost")).status == 200
-    answer = await served.ask("GET", "/.tracker-sim/posts")
+    told = json.loads((await served.ask("GET", "/.tracker-sim/posts")).body)
     peers = [peer_name(each.transport.get_extra_info("sockname")) for each in (one, other)]
-    assert json.loads(answer.body)["posts"] == [
+    assert told["written_bytes"] == {peers[0]: 0, peers[1]: 2 + len(b"taken")}
+    assert told["posts"] == [
         {"body": "refused", "what": "answered 429", "peers": {peers[0]: 2}},
         {"body": "lost", "what": "answered 200 and lost on the way", "peers": {peers[1]: 1}},
     ]

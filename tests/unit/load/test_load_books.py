@@ -102,16 +102,27 @@ def test_a_dead_letter_is_the_story_of_those_whom_its_update_did_not_reach() -> 
 
 def test_what_posts_were_answered_is_the_story_of_what_has_none() -> None:
     gone = {"missing": (Missing(2, "socket closed after"),), "stories": {"socket closed after": 1}}
-    found = books(settled("1"), settled("2"), settled("3", **gone), settled("4"))
+    nobody = {"latencies": (array("d"), array("d")), "stories": {"never broadcast": 1}}
+    unseen = settled("5", missing=(Missing(2, "never broadcast"),), **nobody)
+    found = books(settled("1"), settled("2"), settled("3", **gone), settled("4"), unseen)
     found.note_dead_letters(["2"])
     answered = "post answered 429"
-    found.note_posts({("1", 2): answered, ("2", 2): answered, ("3", 2): answered, ("4", 9): answered})
-    assert found.stories == {answered: 1, f"dead-lettered, {answered}": 1, "socket closed after": 1, "unknown": 1}
+    found.note_posts(
+        {("1", 2): answered, ("2", 2): answered, ("3", 2): answered, ("4", 9): answered}, {2: "not posted"}
+    )
+    assert found.stories == {
+        answered: 1,
+        f"dead-lettered, {answered}": 1,
+        "socket closed after": 1,
+        "not posted": 1,
+        "never broadcast": 1,
+    }
     assert [each.story for _, each in found.losses] == [
         answered,
         f"dead-lettered, {answered}",
         "socket closed after",
-        "unknown",
+        "not posted",
+        "never broadcast",
     ]
 
 

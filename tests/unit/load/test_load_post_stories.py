@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from simulator.load.post_stories import post_stories
+from simulator.load.post_stories import post_stories, socket_stories
 
 PEERS = {"127.0.0.1 1": 7, "127.0.0.1 2": 8}
 
@@ -22,7 +22,7 @@ def test_each_delivery_is_told_everything_that_happened_to_it_once_and_in_order(
         post([{"id": "a"}, {"id": "b"}], "cut off", "127.0.0.1 1"),
         post({"id": "a"}, "answered 429", "127.0.0.1 1"),
     ]
-    assert post_stories(posts, PEERS) == {
+    assert post_stories({"posts": posts}, PEERS) == {
         ("a", 7): "post answered 429 and cut off",
         ("a", 8): "post answered 429",
         ("b", 7): "post cut off",
@@ -44,4 +44,16 @@ def test_each_delivery_is_told_everything_that_happened_to_it_once_and_in_order(
     ],
 )
 def test_what_is_no_post_of_an_update_is_passed_over(strange: Any) -> None:
-    assert post_stories([strange], PEERS) == {}
+    assert post_stories({"posts": [strange]}, PEERS) == {}
+
+
+@pytest.mark.parametrize("told", [{}, {"posts": None, "written_bytes": None}, {"posts": 1, "written_bytes": []}])
+def test_a_stack_that_tells_nothing_makes_no_story(told: dict[str, Any]) -> None:
+    assert post_stories(told, PEERS) == {}
+    assert socket_stories(told, PEERS, {"127.0.0.1 1": 5}) == {}
+
+
+def test_what_was_not_written_to_a_socket_was_not_posted() -> None:
+    written = {"127.0.0.1 1": 5, "127.0.0.1 2": 9, "127.0.0.1 99": 1}
+    stories = socket_stories({"written_bytes": written}, PEERS, {"127.0.0.1 1": 5, "127.0.0.1 2": 5})
+    assert stories == {7: "not posted", 8: "written and not read"}

@@ -79,6 +79,7 @@ def test_results():
         changes=[(0.5, 1), (0.75, -1)],
         late_copies=[(0.25, 2)],
         peers={"127.0.0.1:4000": 3},
+        read_bytes={"127.0.0.1:4000": 512},
         refusals={"HTTP 403": 2},
         drops=[{"subscriber": 1, "at_s": 2.5}],
         frames=Frames(9, {"Forbidden": 1}, 2, ["a ping"], 3, 4, ["1"], 5),
