@@ -13,9 +13,11 @@ import psutil
 import pytest
 
 from simulator.errors import EnvironmentFailure, InputError
+from simulator.fault_kinds import FAULT_KINDS
 from simulator.load import Scenario, prepare, run_scenario
 from simulator.load.audience import Group
 from simulator.load.expectations import with_defaults
+from simulator.load.faults import Fault
 from simulator.load.phases import Phase
 from simulator.load.raw_results import ResultsWriter, read_results
 from simulator.load.scenario import MadeVendors
@@ -139,6 +141,17 @@ async def test_what_is_lost_and_wrong_is_found_by_whichever_worker_has_the_viewe
     assert deliveries["unexpected"] == 7
     assert verdict.document["deliveries"]["stories"] == {"unknown": 1}
     assert len(verdict.failures) >= 3
+
+
+async def test_faults_of_viewers_hit_the_same_ones_on_whichever_worker_they_are(fake_stack):
+    reset = Fault(FAULT_KINDS["viewer_reset"], "viewer", 0.5, probability=0.6)
+    frozen = Fault(FAULT_KINDS["viewer_freeze"], "others", 0.2, duration_s=0.2)
+    what = scenario(phases=(Phase("calm", 1.5, 8.0),), faults=(reset, frozen))
+    verdicts = [await alone(fake_stack, what), await spread(fake_stack, what)]
+    drops = [{each["subscriber"] for each in one.document["connections"]["first_drops"]} for one in verdicts]
+    assert drops[0] == drops[1]
+    assert 0 < len(drops[0]) < 4
+    assert [one.document["groups"]["others"]["deliveries"]["lost"] for one in verdicts] == [0, 0]
 
 
 async def test_a_worker_that_is_killed_is_missed_by_name_with_what_it_carried(fake_stack):

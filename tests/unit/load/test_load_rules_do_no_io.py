@@ -24,6 +24,7 @@ RULES = [
     "part_results",
     "phases",
     "post_stories",
+    "scale_model",
     "series",
     "shard",
     "subscribers",
