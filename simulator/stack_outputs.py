@@ -2,7 +2,7 @@
 
 Pure. Outputs are read as `aws cloudformation describe-stacks` prints them, with or without `--query`. What an output is
 for is told by the end of its name, so that any stack works whose outputs are named like those of `template.yaml`:
-`…Url` of a WebSocket address, `…QueueUrl`, `…TableName`.
+`…Url` of a WebSocket address, `HttpUrl`, `…QueueUrl`, `…TableName`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ class StackAddresses:
 
     websocket_url: str | None
     """`wss://host/stage`; None when no output is one."""
+    http_url: str | None
+    """`https://host/stage` of the HTTP API; None when no output is called so."""
     management_url: str | None
     """boto3's `endpoint_url` for the connections, where there is one."""
     queue_urls: Mapping[str, str]
@@ -72,6 +74,7 @@ def addresses_of(outputs: Mapping[str, str], region: str) -> StackAddresses:
     websocket_url = outputs["WebSocketUrl"] if outputs.get("WebSocketUrl") in sockets else next(iter(sockets), None)
     return StackAddresses(
         websocket_url=websocket_url,
+        http_url=next((url for key, url in outputs.items() if key.endswith("HttpUrl") and _scheme(url) in _HTTP), None),
         management_url=None if websocket_url is None else "http" + websocket_url.removeprefix("ws"),
         queue_urls=MappingProxyType({_last_part(url): url for url in queues.values()}),
         tables=tuple(value for key, value in outputs.items() if key.endswith("TableName")),

@@ -93,6 +93,13 @@ class Group:
         high=3_600,
     )
     backoff_cap_s: float = key(20.0, "number", "seconds", "`reconnecting`: the longest pause before a try", high=3_600)
+    snapshot: bool = key(
+        False,
+        "flag",
+        "flag",
+        "Ask `GET /vendors` of the HTTP API for every vendor after each handshake, as a map does that opens or comes "
+        "back: then its picture must be right in the end whatever it missed",
+    )
     compression: bool = key(
         False,
         "flag",

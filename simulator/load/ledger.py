@@ -9,6 +9,7 @@ days.
 
 from __future__ import annotations
 
+import json
 from array import array
 from bisect import bisect_left, insort
 from collections import Counter, deque
@@ -155,7 +156,8 @@ class Settled:
 class Ledger:
     """Records a run as it happens; every method is cheap enough to be called from the receiving loop.
 
-    `groups` is each subscriber's group; `comes_back` and `counts` say for each group what `Roll` wants to know.
+    `groups` is each subscriber's group; `comes_back` and `counts` say for each group what `Roll` wants to know, and
+    `asks` whether it asks for all vendors when it connects (`pictured`).
     `settle` is given what became of each update. `give_up_s` is how long an update may take from the
     moment it left, redeliveries included;
     `grace_s` is how long before leaving a subscriber may miss one (`run.leave_grace_s`). With `others_publish`, what
@@ -169,6 +171,7 @@ class Ledger:
         settle: Callable[[Settled], None],
         comes_back: Sequence[bool] = (False,),
         counts: Sequence[bool] = (True,),
+        asks: Sequence[bool] = (),
         give_up_s: float = 3_600.0,
         grace_s: float = 5.0,
         others_publish: bool = False,
@@ -200,6 +203,8 @@ class Ledger:
         self.last_frame_s: float | None = None
         self._settle = settle
         self._comes_back = comes_back
+        self._pictures: dict[str, Sighting] = {}
+        """What rows of vendors say, by the update's id."""
         self._give_up_s = give_up_s
         self._grace_s = grace_s
         self._others_publish = others_publish
@@ -218,6 +223,7 @@ class Ledger:
         self._seen_bytes = (len(groups) + 7) // 8
         self._group_of = list(groups)
         self._group_count = max(groups, default=0) + 1
+        self._askers = [number for number, group in enumerate(groups) if group < len(asks) and asks[group]]
         self._group_sets = [self.roll.of_group(group) for group in range(self._group_count)]
 
     # -- subscribers -----------------------------------------------------------------------------------------------
@@ -283,6 +289,46 @@ class Ledger:
         self.frames += 1
         self.last_frame_s = at_s
         self._take(subscriber, payload, at_s)
+
+    def pictured(self, subscriber: int, rows: Sequence[Mapping[str, Any]]) -> None:
+        """A subscriber has asked for all vendors, and this is what it got. That is no delivery of any update.
+
+        The newest update of each row is where the vendor is, unless a frame has said better.
+        """
+        for row in rows:
+            tweets = row.get("tweets")
+            sightings = [self._picture(each) for each in tweets] if isinstance(tweets, list) else []
+            for sighting in sightings:
+                if sighting is None:
+                    continue
+                newest = sighting.update.vendor.newest
+                if (before := newest[subscriber]) is None or sighting.order > before.order:
+                    newest[subscriber] = sighting
+
+    def _picture(self, tweet: Any) -> Sighting | None:
+        """What one update of a row says; None for what is no update, or of nobody who publishes in this run."""
+        update_id = tweet.get("id") if isinstance(tweet, dict) else None
+        if not isinstance(update_id, str):
+            return None
+        if (known := self._pictures.get(update_id)) is not None:
+            return known
+        try:
+            read = read_frame(json.dumps(tweet).encode())
+        except (RecursionError, ValueError):
+            return None
+        if not isinstance(read, UpdateFrame):
+            return None
+        vendor = self.vendors.get(read.vendor)
+        if vendor is None:
+            if not self._others_publish:
+                return None
+            vendor = self.vendors[read.vendor] = VendorRecord(read.vendor, len(self._group_of))
+        if len(self._pictures) >= _REMEMBERED_TEXTS:
+            self._pictures.clear()
+        # A record of its own, before all turns: what comes by a frame later has not been overtaken by it.
+        record = UpdateRecord(read.update_id, vendor, read.position, read.digest, 0.0, -1)
+        found = self._pictures[read.update_id] = Sighting(record, read.position, intact=True)
+        return found
 
     def _take(self, subscriber: int, payload: bytes, at_s: float) -> None:
         meaning = self._meanings.get(payload) or self._learn(payload)
@@ -550,15 +596,17 @@ class Ledger:
     def positions(self, whole: Sequence[bool]) -> tuple[int, int]:
         """Last positions on the maps, checked and wrong; `whole` says for each group whether its maps must be right.
 
-        A map must have a vendor where it is if its subscriber was to get the vendor's last update and has not left.
+        A map must have a vendor where it is if its subscriber was to get the vendor's last update and has not left, or
+        is there and has asked for all vendors when it came.
         Call it when everything is settled.
         """
         checked = wrong = 0
         subscribers = self.roll.subscribers
+        present = [number for number in self._askers if subscribers[number].is_open]
         for vendor in self.vendors.values():
             if vendor.truth is None:
                 continue
-            for number in members_of(vendor.truth.expected):
+            for number in {*members_of(vendor.truth.expected), *present}:
                 about = subscribers[number]
                 if not whole[about.group] or about.spells[-1][2] == "left":
                     continue

@@ -56,7 +56,7 @@ def _all() -> Iterator[Metric]:
     yield Metric("invocations.errors", "invocations", "that raised, timed out or died")
     yield Metric("connections.asked", "subscribers", "who were to come")
     yield Metric("connections.opened", "handshakes", "that succeeded")
-    yield Metric("connections.refused", "handshakes", "that failed")
+    yield Metric("connections.refused", "handshakes", "that failed, or were not followed by a picture (`snapshot`)")
     yield Metric("connections.dropped", "sockets", "that closed although the subscriber did not leave")
     yield Metric("connections.reconnected", "handshakes", "of those that succeeded, by subscribers who came back")
     yield Metric("connections.peak", "subscribers", "connected at once, at most")

@@ -129,6 +129,7 @@ class Part:
             settle=work.settle,
             comes_back=[group.kind == "reconnecting" for group in audience.groups],
             counts=[group.is_whole for group in audience.groups],
+            asks=[group.snapshot for group in audience.groups],
             give_up_s=work.give_up_s,
             grace_s=prepared.scenario.run.leave_grace_s,
             others_publish=shard.of > 1,
@@ -141,6 +142,7 @@ class Part:
             seed=prepared.scenario.seed,
             shard=shard,
             ca_bundle=work.target.ca_bundle,
+            http_url=work.target.http_url,
         )
 
     @property
@@ -236,6 +238,7 @@ class Part:
 
     async def result(self) -> PartResult:
         """See `Load.result`."""
+        await self._swarm.pictured()
         for _ in self._ledger.settle_all():
             await asyncio.sleep(0)
         await asyncio.to_thread(self._weigh)

@@ -96,6 +96,11 @@ async def run_scenario(
     """
     if target.websocket_url is None:
         raise InputError("The stack has no WebSocket API, so nobody can subscribe; give a template that has one.")
+    if target.http_url is None and any(group.snapshot for group in prepared.audience.groups):
+        raise InputError(
+            f"{prepared.scenario.file}: subscribers.snapshot asks an HTTP API for the vendors, and the stack has none; "
+            f"leave it out, or give a template that has one."
+        )
     with aws_environment(target.aws_endpoint_url, target.region):
         view = await asyncio.to_thread(StackView, target)
         run = _Run(prepared, view, target, progress, stop, clock or SystemClock(), levers, results, load)

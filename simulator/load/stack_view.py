@@ -38,6 +38,10 @@ class Target(Protocol):
         """Where subscribers connect."""
 
     @property
+    def http_url(self) -> str | None:
+        """Where `GET /vendors` is answered."""
+
+    @property
     def management_url(self) -> str | None:
         """On the port that also tells the stats."""
 

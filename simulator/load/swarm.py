@@ -14,6 +14,7 @@ import functools
 import ipaddress
 import socket
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, cast
 from urllib.parse import urlsplit
@@ -27,6 +28,7 @@ from simulator.errors import InputError
 from simulator.load.audience import Audience, Group, Visit
 from simulator.load.descriptors import ensure_descriptors, out_of_descriptors
 from simulator.load.shard import WHOLE_LOAD, Shard
+from simulator.load.snapshot import SnapshotError, vendors_of
 from simulator.load.subscribers import Ending
 from simulator.load.viewer_connection import ViewerConnection
 from simulator.trust import tls_context
@@ -36,6 +38,10 @@ OPEN_TIMEOUT_S = 30.0
 """A handshake may take this long: API Gateway gives the `$connect` function 29 s."""
 CLOSE_TIMEOUT_S = 2.0
 _CLOSING_AT_ONCE = 100
+_ASKING_AT_ONCE = 8
+_ASKING_TRIES = 3
+_PICTURED_WITHIN_S = 30.0
+"""At the end of a run, those who have just come back get this long for their picture."""
 _SLOW_TURN_S = 0.1
 """A slow reader reads this often."""
 _SLOW_BUFFER_BYTES = 4_096
@@ -73,6 +79,9 @@ class Record(Protocol):
     def binary(self, subscriber: int, size: int, at_s: float) -> None:
         """A binary message arrived."""
 
+    def pictured(self, subscriber: int, rows: Sequence[Mapping[str, Any]]) -> None:
+        """The HTTP API said where all vendors are."""
+
 
 class Swarm:
     """The subscribers of one WebSocket URL. Refusals and drops are kept here, everything else goes to `record`."""
@@ -87,13 +96,17 @@ class Swarm:
         seed: int = 0,
         shard: Shard = WHOLE_LOAD,
         ca_bundle: str | None = None,
+        http_url: str | None = None,
     ) -> None:
         """`shard` says which subscribers this swarm has; the others are somebody else's.
+
+        `http_url` is where those ask for the vendors whose group does so.
 
         `ca_bundle` names certificates to trust for a `wss://` address in place of this machine's.
         """
         self.url = url
         self._tls = tls_context(url, ca_bundle)
+        self._ca_bundle = ca_bundle
         self.opened = 0
         """Handshakes that succeeded."""
         self.reconnected = 0
@@ -101,11 +114,18 @@ class Swarm:
         self.asked = 0
         """Subscribers who have come, or tried to."""
         self.refusals: Counter[str] = Counter()
-        """What the refused handshakes were answered with (`HTTP 403`, `no connection: …`), and how often."""
+        """What the refused handshakes were answered with (`HTTP 403`, `no connection: …`), and how often.
+
+        So is a picture that could not be had after some tries (`GET /vendors: HTTP 500`).
+        """
         self.drops: list[Drop] = []
         self.dropped = 0
         self.peers: dict[str, int] = {}
         """Addresses of sockets, as the stack calls them, and whose they are, or were last."""
+        self._http_url = http_url
+        self._asking: set[asyncio.Task[None]] = set()
+        """Who waits for the vendors."""
+        self._asking_slots = asyncio.Semaphore(_ASKING_AT_ONCE)
         self._audience = audience
         self._shard = shard
         visits = [audience.visits[number] for number in shard.subscribers(audience.size)]
@@ -159,12 +179,17 @@ class Swarm:
             if visit.leave_s is not None:
                 self._leave_at(visit, start_s)
 
+    async def pictured(self) -> None:
+        """Wait until nobody waits for the vendors any more, or too long."""
+        if self._asking:
+            await asyncio.wait(set(self._asking), timeout=_PICTURED_WITHIN_S)
+
     async def close(self) -> None:
         """Close every socket as a viewer who leaves, and wait until they are closed."""
         self._closing = True
-        for task in list(self._tasks):
+        for task in [*self._tasks, *self._asking]:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, *self._asking, return_exceptions=True)
         slots = asyncio.Semaphore(_CLOSING_AT_ONCE)
 
         async def leave(viewer: ViewerConnection) -> None:
@@ -317,10 +342,28 @@ class Swarm:
             self.peers[_own_name(viewer)] = subscriber
         self._record.opened(subscriber, self._clock.monotonic_s())
         group = self._group(subscriber)
+        if group.snapshot:
+            asking = asyncio.create_task(self._ask_for_the_vendors(subscriber))
+            self._asking.add(asking)
+            asking.add_done_callback(self._asking.discard)
         if group.kind == "idle":
             self._loop.call_soon(viewer.transport.pause_reading)
         elif group.kind == "slow":
             self._loop.call_soon(self._read_slowly, viewer, group.read_bytes_per_s, viewer.bytes_read)
+
+    async def _ask_for_the_vendors(self, subscriber: int) -> None:
+        """From here on frames tell what changes; this tells what was before."""
+        async with self._asking_slots:
+            why = ""
+            for _ in range(_ASKING_TRIES):
+                try:
+                    rows = await asyncio.to_thread(vendors_of, self._http_url or "", self._ca_bundle)
+                except SnapshotError as error:
+                    why = str(error)
+                else:
+                    self._record.pictured(subscriber, rows)
+                    return
+            self.refusals[f"GET /vendors: {why}"] += 1
 
     def _read_slowly(self, viewer: ViewerConnection, bytes_per_s: int, allowed: float) -> None:
         """Every turn it may read so much more; while more has been read than allowed, nothing is.

@@ -160,6 +160,7 @@ def pack_addresses(target: Any) -> dict[str, Any]:
     """Of a stack, whatever kind of `Target` it is."""
     return {
         "websocket_url": target.websocket_url,
+        "http_url": target.http_url,
         "management_url": target.management_url,
         "queue_urls": dict(target.queue_urls),
         "tables": list(target.tables),

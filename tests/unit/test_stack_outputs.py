@@ -50,6 +50,7 @@ def test_anything_else_is_refused(document, words):
 def test_outputs_are_sorted_by_what_they_are_for():
     assert addresses_of(OUTPUTS, "eu-west-1") == StackAddresses(
         websocket_url=SOCKETS,
+        http_url="https://abc.execute-api.eu-west-1.amazonaws.com/primary",
         management_url="https://k3v9q2d7xa.execute-api.eu-west-1.amazonaws.com/primary",
         queue_urls={
             "vendor-twitter-queue": QUEUE,

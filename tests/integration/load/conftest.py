@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import boto3
 import pytest
@@ -19,6 +20,8 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
+
+from tracker import get_vendors
 
 REGION = "us-east-1"
 CREDENTIALS = {"aws_access_key_id": "local", "aws_secret_access_key": "local", "region_name": REGION}
@@ -43,6 +46,8 @@ class Faults:
     """Batches that are received and neither sent nor deleted."""
     refuse: frozenset[int] = frozenset()
     """Handshakes, numbered from 0, that are answered with 403."""
+    no_vendors: frozenset[int] = frozenset()
+    """Which times, from 1, the HTTP API answers 500 to who asks for the vendors."""
     drop_after: int | None = None
     """Deliveries after which the first subscriber's socket is closed."""
     die_after: int | None = None
@@ -58,6 +63,7 @@ class FakeTarget:
     region: str = REGION
     tables: tuple[str, ...] = ("websocket-connections", "vendors")
     ca_bundle: str | None = None
+    http_url: str | None = None
 
 
 @dataclass
@@ -69,6 +75,7 @@ class FakeStack:
     tells_stats: bool = True
     sockets: list[ServerConnection] = field(default_factory=list)
     handshakes: int = 0
+    asked_for_vendors: int = 0
     deliveries: int = 0
     invocations: int = 0
     errors: int = 0
@@ -89,7 +96,11 @@ class FakeStack:
             self._trigger = asyncio.create_task(self._poll())
             try:
                 yield FakeTarget(
-                    f"ws://127.0.0.1:{port}/primary", f"http://127.0.0.1:{port}/primary", self.moto_url, self.queue_urls
+                    f"ws://127.0.0.1:{port}/primary",
+                    f"http://127.0.0.1:{port}/primary",
+                    self.moto_url,
+                    self.queue_urls,
+                    http_url=f"http://127.0.0.1:{port}/primary",
                 )
             finally:
                 await self._stop_polling(self._trigger)
@@ -107,6 +118,8 @@ class FakeStack:
         assert self._server is not None
         if request.path == "/.tracker-sim/stats":
             return self._stats()
+        if request.path.startswith("/primary/vendors?"):
+            return self._vendors(request.path)
         number = self.handshakes
         self.handshakes += 1
         return _answer(HTTPStatus.FORBIDDEN, {"message": "Forbidden"}) if number in self.faults.refuse else None
@@ -120,6 +133,15 @@ class FakeStack:
             "triggers": [{"queue": "vendor-queue", "in_flight": self.in_flight}],
         }
         return _answer(HTTPStatus.OK, document)
+
+    def _vendors(self, path: str) -> Response:
+        """The tracker's own function answers, in this process, whose AWS settings are the run's."""
+        self.asked_for_vendors += 1
+        if self.asked_for_vendors in self.faults.no_vendors:
+            return _answer(HTTPStatus.INTERNAL_SERVER_ERROR, {"message": "Internal Server Error"})
+        query = dict(parse_qsl(urlsplit(path).query))
+        answer = get_vendors.handler({"queryStringParameters": query}, None)  # type: ignore[typeddict-item]
+        return _answer(HTTPStatus(answer["statusCode"]), json.loads(answer["body"]))
 
     async def _viewer(self, socket: ServerConnection) -> None:
         self.sockets.append(socket)

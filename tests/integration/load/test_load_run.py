@@ -381,6 +381,50 @@ async def test_who_reconnects_is_lost_nothing_after_it_is_back(fake_stack: Any) 
     assert (connections["reconnected"], connections["dropped"], connections["opened"]) == (3, 0, 6)
 
 
+def coming_back_at_the_end(**changes: Any) -> Scenario:
+    """The only update of each vendor leaves while the others are away; they come back after the last one."""
+    return scenario(
+        vendors=MadeVendors(count=3, model="gauss_markov", ping_interval_s=0.05),
+        groups=(
+            Group("steady", count=1, connect_rate_per_s=1_000),
+            Group("late", count=2, at_s=1.2, connect_rate_per_s=1_000, **changes),
+        ),
+        run=RunSettings(duration_s=1.0, quiet_s=1.0),
+        expect=expecting(),
+    )
+
+
+async def test_who_asks_for_all_vendors_has_the_whole_picture_in_the_end(fake_stack: Any) -> None:
+    without = await played(fake_stack, coming_back_at_the_end())
+    assert without.failures == []
+    assert without.document["final_positions"]["checked"] == 3
+    verdict = await played(fake_stack, coming_back_at_the_end(snapshot=True))
+    assert verdict.failures == []
+    assert verdict.document["final_positions"] == {"checked": 9, "wrong": 0}
+
+
+async def test_a_picture_that_cannot_be_had_is_asked_for_again_and_then_told(fake_stack: Any) -> None:
+    fake_stack.misbehave(no_vendors=frozenset({1}))
+    once = await played(fake_stack, coming_back_at_the_end(snapshot=True))
+    assert once.failures == []
+    fake_stack.misbehave(no_vendors=frozenset(range(100)))
+    never = await played(fake_stack, coming_back_at_the_end(snapshot=True))
+    assert "2 × GET /vendors: HTTP 500" in " ".join(never.failures), never.failures
+
+
+async def test_a_picture_wants_an_http_api(fake_stack: Any) -> None:
+    async with fake_stack.running() as target:
+        with pytest.raises(
+            InputError, match=r"subscribers\.snapshot asks an HTTP API for the vendors, and the stack has"
+        ):
+            await run_scenario(
+                prepare(coming_back_at_the_end(snapshot=True)),
+                replace(target, http_url=None),
+                progress=Watcher(),
+                stop=asyncio.Event(),
+            )
+
+
 async def test_passers_by_come_and_go_and_nothing_of_theirs_is_lost(fake_stack: Any) -> None:
     played_scenario = scenario(
         groups=(

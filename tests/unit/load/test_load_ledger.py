@@ -477,3 +477,41 @@ def test_a_sweep_while_everything_is_settled_settles_nothing_twice() -> None:
     assert ledger.sweep(20.0 + LINGER_S) == 2
     assert len(list(settling)) == 2
     assert [each.update_id for each in ledger.settled] == ["1000", "1001", "1002"]
+
+
+def row(*updates: Any) -> dict[str, Any]:
+    return {"twitterId": "100", "tweets": list(updates)}
+
+
+def test_who_asks_for_all_vendors_must_know_what_it_missed() -> None:
+    ledger = running(2, update(0), update(1, lat=5.0), opened=False, asks=[True])
+    ledger.opened(0, 20.0)
+    ledger.pictured(0, [row(update(1, lat=5.0), update(0))])  # by its id, whatever the order
+    ledger.opened(1, 20.0)
+    assert wrong_positions(ledger) == (2, 1)
+    assert balance(ledger) == Balance(0, 0, 0, 0)
+
+
+def test_a_picture_is_no_delivery_and_takes_nothing_back() -> None:
+    ledger = running(1, update(0), update(1, lat=5.0), asks=[True])
+    ledger.frame(0, json.dumps(update(1, lat=5.0)).encode(), 12.0)
+    ledger.pictured(0, [row(update(0))])
+    assert wrong_positions(ledger) == (1, 0)
+    assert balance(ledger) == Balance(2, 1, 0, 0)
+
+
+def test_a_frame_that_comes_after_the_picture_of_a_newer_update_is_not_reordered() -> None:
+    ledger = running(1, update(0), update(1, lat=5.0), asks=[True])
+    ledger.pictured(0, [row(update(1, lat=5.0))])
+    for number, lat in ((0, 1.0), (1, 5.0)):
+        ledger.frame(0, json.dumps(update(number, lat=lat)).encode(), 12.0)
+    assert wrong_positions(ledger) == (1, 0)
+    assert balance(ledger) == Balance(2, 0, 0, 0)
+
+
+@pytest.mark.parametrize("tweets", [None, "x", [None, 3, {}, {"id": 4}, {"id": "1"}, update(7, vendor="stranger")]])
+def test_a_row_may_hold_anything(tweets: Any) -> None:
+    ledger = running(1, update(0), asks=[True])
+    ledger.pictured(0, [{"tweets": tweets}, {}])
+    assert wrong_positions(ledger) == (1, 1)
+    assert set(ledger.vendors) == {"100"}

@@ -51,6 +51,7 @@ SHELL = [
     "rows_and_messages",
     "run",
     "scenario",
+    "snapshot",
     "stack_lever",
     "stack_view",
     "strict_table",

@@ -187,7 +187,7 @@ def test_a_circle_of_scenarios_is_refused(tmp_path: Path) -> None:
             "[subscribers]\nzzz = 1",
             "{file}: unknown key subscribers.zzz (known here: arrival, arrivals_per_s, at_s, backoff_base_s, "
             "backoff_cap_s, compression, connect_concurrency, connect_rate_per_s, count, kind, name, read_bytes_per_s, "
-            "stay_s, step_every_s, step_size).",
+            "snapshot, stay_s, step_every_s, step_size).",
             id="nothing like it",
         ),
         pytest.param(

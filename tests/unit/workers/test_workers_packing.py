@@ -103,7 +103,9 @@ def test_nothing_of_a_result_is_left_behind():
 
 
 def test_addresses():
-    target = StackAddresses("ws://a", "http://a", {"q": "http://q"}, ("vendors",), "eu-west-1", "http://m", "/ca.pem")
+    target = StackAddresses(
+        "ws://a", "http://h", "http://a", {"q": "http://q"}, ("vendors",), "eu-west-1", "http://m", "/c.pem"
+    )
     assert unpack_addresses(across(pack_addresses(target))) == target
 
 
