@@ -341,4 +341,4 @@ def test_dynamodb_beside_stock(monkeypatch: pytest.MonkeyPatch) -> None:
             lambda: Tables(sides),
             settings=machine_settings(16, 40),
         )
-        assert sides.seen == {"D03", "D05", "D07", "D08"}
+        assert {"D03", "D05", "D07", "D08"} <= sides.seen

@@ -33,6 +33,11 @@ def _names_an_empty_page(operation: str, request: dict[str, Any], stock: Answer,
     )
 
 
+def _names_no_page_beyond_the_range(operation: str, request: dict[str, Any], stock: Answer, patched: Answer) -> bool:
+    less = {name: value for name, value in stock[1].items() if name != "LastEvaluatedKey"}
+    return operation == "Query" and "AND" in request["KeyConditionExpression"] and (stock[0], less) == patched
+
+
 def _refuses(*operations: str, saying: str) -> Callable[[str, dict[str, Any], Answer, Answer], bool]:
     def seen(operation: str, _request: dict[str, Any], _stock: Answer, patched: Answer) -> bool:
         return operation in operations and patched[0] == 400 and saying in json.dumps(patched[1])
@@ -57,6 +62,11 @@ def _tells_no_capacity(_operation: str, request: dict[str, Any], stock: Answer, 
 
 DIFFERENCES = (
     Difference("D03", "a page as long as Limit names a next page, though nothing follows", _names_an_empty_page),
+    Difference(
+        "D01",
+        "a query's full page names no next one when only rows outside of its range follow",
+        _names_no_page_beyond_the_range,
+    ),
     Difference(
         "D05",
         "a start key that is no key of the table is refused, before anything else is looked at",

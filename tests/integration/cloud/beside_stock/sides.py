@@ -105,6 +105,9 @@ class BesideStock:
         """The answer to one request; it is the patched side's where they may differ."""
         stock, patched = self.each(service, operation, request, request)
         self.agree(operation, request, stock, patched)
+        if "LastEvaluatedKey" in stock[1] and patched[0] == 200 and "LastEvaluatedKey" not in patched[1]:
+            more = {**request, "ExclusiveStartKey": stock[1]["LastEvaluatedKey"]}
+            assert _call(service, operation, "stock", more)[1]["ScannedCount"] == 0, "patched moto has lost rows"
         return patched
 
 
