@@ -13,6 +13,7 @@ import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from moto.dynamodb.comparisons import get_comparison_func
 from moto.dynamodb.exceptions import MockValidationException
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.models.table import RESULT_SIZE_LIMIT, Table
@@ -93,7 +94,7 @@ def apply(patching: Patching) -> None:
     orders = _Orders()
     _keep_orders(patching, orders)
     _serve_scan(patching, orders)
-    _serve_query(patching)
+    _serve_query(patching, orders)
 
 
 def _keep_orders(patching: Patching, orders: _Orders) -> None:
@@ -166,7 +167,7 @@ def _serve_scan(patching: Patching, orders: _Orders) -> None:
     patching.replace(Table, "scan", scan)
 
 
-def _serve_query(patching: Patching) -> None:
+def _serve_query(patching: Patching, orders: _Orders) -> None:
     stock: Callable[..., Page] = vars(Table)["query"]
 
     def query(
@@ -206,9 +207,10 @@ def _serve_query(patching: Patching) -> None:
                 filter_expression,
                 **others,
             )
-        rows = _partition(self, hash_key, start, forward=scan_index_forward is not False)
+        rows = _partition(self, orders, hash_key, start, forward=scan_index_forward is not False)
         if range_comparison:
-            rows = [item for item in rows if item.range_key and item.range_key.compare(range_comparison, range_objs)]
+            in_range = _range_test(range_comparison, range_objs)
+            rows = (item for item in rows if item.range_key and in_range(item.range_key))
         return _shown(_page(self, rows, limit), filter_expression, projection_expressions)
 
     patching.replace(Table, "query", query)
@@ -237,17 +239,18 @@ def _check_segment(exclusive_start_key: Any, table: Table, segments: Any) -> Non
         )
 
 
-def _partition(table: Table, hash_key: DynamoType, start: tuple[Any, ...] | None, *, forward: bool) -> list[Item]:
+def _range_test(comparison: str, operands: list[DynamoType]) -> Callable[[DynamoType], bool]:
+    """What `DynamoType.compare` says, without casting the operands for each row."""
+    holds: Callable[..., bool] = get_comparison_func(comparison)
+    values = [operand.cast_value for operand in operands]
+    return lambda key: holds(key.cast_value, *values)
+
+
+def _partition(
+    table: Table, orders: _Orders, hash_key: DynamoType, start: tuple[Any, ...] | None, *, forward: bool
+) -> Iterable[Item]:
     """The rows of one hash key in the order asked for, behind `start`."""
+    if table.range_key_attr is not None:
+        return orders.of(table).within(hash_key, start, forward=forward)
     row: Any = table.items.get(hash_key)
-    if not row:
-        return []
-    if table.range_key_attr is None:
-        return [] if start is not None else [row]
-    rows = sorted(row.values(), key=lambda item: item.range_key.cast_value, reverse=not forward)
-    if start is None:
-        return rows
-    last = start[1]
-    return [
-        item for item in rows if (item.range_key.cast_value > last if forward else item.range_key.cast_value < last)
-    ]
+    return [row] if row and start is None else []

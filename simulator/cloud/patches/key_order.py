@@ -94,3 +94,15 @@ class KeyOrder:
             if number % total_segments == segment:
                 row: Any = self.rows[hash_key]
                 yield row if range_key is None else row[range_key]
+
+    def within(self, hash_key: DynamoType, key: SortKey | None, *, forward: bool) -> Iterator[Item]:
+        """The rows of one hash key (of a table with a range key) behind `key`, in either direction."""
+        rows: Any = self.rows.get(hash_key) or {}
+        first = bisect.bisect_left(self._order, (place(hash_key),))
+        last = first + len(rows)
+        if forward:
+            places = range(first if key is None else bisect.bisect_right(self._order, key), last)
+        else:
+            places = range((last if key is None else bisect.bisect_left(self._order, key)) - 1, first - 1, -1)
+        for index in places:
+            yield rows[self._keys[index][1]]
