@@ -1,7 +1,7 @@
 """What the simulator itself answers below `/.tracker-sim/`; no stage can have that name.
 
-`GET stats` tells counts to the load generator, and `GET posts` the latest posts that did not simply
-arrive, and how many bytes of frames were written to each socket that is open.
+`GET stats` tells counts to the load generator, and `GET posts` the latest posts that did not simply arrive and how many
+bytes of frames were written to each socket that is open.
 `POST clock` with `{"advance_s": 600}` moves the idle and age timers forward (L04, L08), so that code that reconnects
 can be tested in seconds. `POST faults` switches a fault on and answers its id, `GET faults` lists what is on,
 `POST faults/ID` with `{"duration_s": 30}` prolongs one and `DELETE faults/ID` ends it.

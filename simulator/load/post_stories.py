@@ -8,6 +8,7 @@ to an update on its way to a subscriber.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -18,15 +19,17 @@ NOT_READ = "written and not read"
 def socket_stories(told: Mapping[str, Any], peers: Mapping[str, int], read_bytes: Mapping[str, int]) -> dict[int, str]:
     """By subscriber whose socket is open: what happened to that of which no trouble is told.
 
-    When everything that was written to the socket has been read, it was never written: nobody posted it.
+    When everything that was written to the socket has been read, it was never written: nobody posted it. Of one who has
+    come back nothing is told, for the loss may belong to an earlier socket.
     """
     written = told.get("written_bytes")
     if not isinstance(written, dict):
         return {}
+    sockets = Counter(peers.values())
     return {
         peers[peer]: NOT_POSTED if count == read_bytes[peer] else NOT_READ
         for peer, count in written.items()
-        if peer in peers and peer in read_bytes
+        if peer in peers and peer in read_bytes and sockets[peers[peer]] == 1
     }
 
 

@@ -57,3 +57,8 @@ def test_what_was_not_written_to_a_socket_was_not_posted() -> None:
     written = {"127.0.0.1 1": 5, "127.0.0.1 2": 9, "127.0.0.1 99": 1}
     stories = socket_stories({"written_bytes": written}, PEERS, {"127.0.0.1 1": 5, "127.0.0.1 2": 5})
     assert stories == {7: "not posted", 8: "written and not read"}
+
+
+def test_of_one_who_has_come_back_no_socket_tells_anything() -> None:
+    peers = {"127.0.0.1 1": 7, "127.0.0.1 2": 7}
+    assert socket_stories({"written_bytes": {"127.0.0.1 2": 5}}, peers, {"127.0.0.1 2": 5}) == {}
