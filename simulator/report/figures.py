@@ -58,6 +58,7 @@ _SECTIONS: tuple[tuple[str, tuple[tuple[str, str, str, int], ...]], ...] = (
             ("dropped", "connections.dropped", "", -1),
             ("reconnected", "connections.reconnected", "", 0),
             ("most at once", "connections.peak", "", 0),
+            ("rows without a socket", "connections.rows_without_socket", "", -1),
             ("error frames", "frames.errors", "", -1),
             ("strange frames", "frames.strange", "", -1),
         ),
