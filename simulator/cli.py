@@ -29,6 +29,7 @@ import click
 from click.core import ParameterSource
 
 from simulator import __version__
+from simulator.cli_faults import faults
 from simulator.cli_scenarios import check_stack, scenarios, template_for
 from simulator.errors import EnvironmentFailure, InputError, SimulatorError
 from simulator.loopback import is_loopback, without_proxy
@@ -169,6 +170,7 @@ def cli() -> None:
 
 
 cli.add_command(scenarios)
+cli.add_command(faults)
 
 
 # -- up ----------------------------------------------------------------------------------------------------------------
@@ -856,25 +858,6 @@ def settings(as_json: bool) -> None:
         left = f"{row.name}={_shown(row.default)}"
         choices = f" ({', '.join(row.about.choices)})" if row.about.choices else ""
         click.echo(f"{left:<{width}}  {row.about.row or '-':<4} {row.about.help}{choices}")
-
-
-# -- faults ------------------------------------------------------------------------------------------------------------
-
-
-@cli.command()
-@click.option("--json", "as_json", is_flag=True, help="Print them as a JSON list on stdout.")
-@_debug_option
-def faults(as_json: bool) -> None:
-    """List what can go wrong in a scenario (`[[faults]]`): every kind with its attributes, their units and defaults."""
-    from simulator.fault_kinds import FAULT_KINDS  # noqa: PLC0415
-    from simulator.fault_text import listing  # noqa: PLC0415
-
-    if as_json:
-        click.echo(json.dumps([kind.to_json() for kind in FAULT_KINDS.values()], indent=2))
-        return
-    styles: dict[str, dict[str, Any]] = {"piece": {"bold": True}, "kind": {}, "detail": {"dim": True}}
-    for line, what in listing(FAULT_KINDS.values()):
-        click.echo(click.style(line, **styles.get(what, {})))
 
 
 def _shown(default: float | str) -> str:

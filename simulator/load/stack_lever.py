@@ -1,4 +1,4 @@
-"""Brings about the faults that act inside a local stack, through its control endpoint (`simulator.gateway.control`).
+"""Brings about the faults that act inside a local stack, through its control endpoint.
 
 Each fault is on lease, and prolonged while it is to last: when this process is killed, the stack is whole again after
 `LEASE_S` at most.
@@ -8,22 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import http.client
-import json
 from collections.abc import Collection
 from random import Random
 from typing import Any, Protocol
-from urllib.parse import quote, urlsplit
 
 from simulator.errors import EnvironmentFailure, SimulatorError
+from simulator.fault_client import FaultClient
 from simulator.fault_kinds import FAULT_KINDS
 from simulator.load.faults import Fault
 
-FAULTS_PATH = "/.tracker-sim/faults"
 LEASE_S = 15.0
 RENEW_EVERY_S = 3.0
-_TIMEOUT_S = 10.0
-_ANSWER_LIMIT_BYTES = 1024 * 1024
 
 
 class Addresses(Protocol):
@@ -40,7 +35,7 @@ class StackLever:
     """
 
     def __init__(self, url: str, viewers: Addresses | None = None) -> None:
-        self._address = urlsplit(url)
+        self._client = FaultClient(url)
         self._viewers = viewers
         self._ids: dict[int, str] = {}
         self._leases: dict[int, asyncio.Task[None]] = {}
@@ -52,7 +47,7 @@ class StackLever:
 
     async def begin(self, fault: Fault, chance: Random) -> None:
         """See `Lever.begin`."""
-        document = {
+        wish = {
             "kind": fault.kind.name,
             **self._narrowed(fault),
             "probability": fault.probability,
@@ -60,25 +55,17 @@ class StackLever:
             "duration_s": LEASE_S,
             "seed": chance.getrandbits(64),
         }
-        status, answer = await asyncio.to_thread(self._ask, "POST", FAULTS_PATH, document)
-        if status != http.client.OK:
-            raise EnvironmentFailure(str(answer.get("message") or f"the stack answered {status}."))
-        self._ids[id(fault)] = str(answer.get("id"))
-        self._leases[id(fault)] = asyncio.create_task(self._renew(self._path(fault)))
+        fault_id = self._ids[id(fault)] = await asyncio.to_thread(self._client.begin, wish)
+        self._leases[id(fault)] = asyncio.create_task(self._renew(fault_id))
 
     async def end(self, fault: Fault) -> None:
         """See `Lever.end`."""
         self._leases.pop(id(fault)).cancel()
-        path = self._path(fault)
-        del self._ids[id(fault)]
-        status, answer = await asyncio.to_thread(self._ask, "DELETE", path)
-        if status == http.client.NOT_FOUND:
+        if not await asyncio.to_thread(self._client.end, self._ids.pop(id(fault))):
             raise EnvironmentFailure(
                 f"it had come to its end before: the stack did not hear from the run for {LEASE_S:g} s, or was "
                 "started again."
             )
-        if status != http.client.OK:
-            raise EnvironmentFailure(str(answer.get("message") or f"the stack answered {status}."))
 
     def _narrowed(self, fault: Fault) -> dict[str, Any]:
         if fault.target is None or not fault.kind.takes_a_group:
@@ -88,28 +75,8 @@ class StackLever:
             raise EnvironmentFailure(f"nobody of {fault.target} is connected then; let it begin at another time.")
         return {"peers": peers}
 
-    async def _renew(self, path: str) -> None:
+    async def _renew(self, fault_id: str) -> None:
         while True:
             await asyncio.sleep(RENEW_EVERY_S)
             with contextlib.suppress(SimulatorError):  # a busy stack; there is time for more
-                await asyncio.to_thread(self._ask, "POST", path, {"duration_s": LEASE_S})
-
-    def _path(self, fault: Fault) -> str:
-        return f"{FAULTS_PATH}/{quote(self._ids[id(fault)], safe='')}"
-
-    def _ask(self, method: str, path: str, document: Any = None) -> tuple[int, dict[str, Any]]:
-        headers = {"Connection": "close"}
-        if document is not None:
-            headers["Content-Type"] = "application/json"
-        connection = http.client.HTTPConnection(self._address.hostname or "", self._address.port, timeout=_TIMEOUT_S)
-        try:
-            connection.request(method, path, None if document is None else json.dumps(document), headers)
-            answer = connection.getresponse()
-            said = json.loads(answer.read(_ANSWER_LIMIT_BYTES))
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise EnvironmentFailure(
-                f"the stack at {self._address.netloc} does not answer ({error or type(error).__name__})."
-            ) from error
-        finally:
-            connection.close()
-        return answer.status, said if isinstance(said, dict) else {}
+                await asyncio.to_thread(self._client.prolong, fault_id, LEASE_S)

@@ -189,3 +189,35 @@ def test_the_faults_of_a_run_that_is_killed_are_over_soon_in_a_stack_that_stays_
     run.process.communicate()
     assert len(list(islice((line for line in told if " is off: " in line), 2))) == 2
     assert on(endpoints) == []
+
+
+def test_faults_are_switched_by_hand(up, sim):
+    up()
+    said = [
+        sim("faults", *words.split())
+        for words in (
+            "begin callback_hang hang_ms=5000 --probability 0.1",
+            "begin function_kill --target SendVendorFunction --for 90",
+            "on",
+            "end f1",
+            "on --json",
+            "end",
+            "on",
+            "end f1",
+            "begin callback_hang hang_ms=soon",
+            "begin callback_hang speed=1",
+            "begin viewer_reset",
+            "begin function_kill --target Nobody",
+        )
+    ]
+    assert [each.returncode for each in said] == [0] * 7 + [2] * 5, [each.stderr for each in said]
+    assert (said[0].stdout, said[1].stdout) == ("f1\n", "f2\n")
+    hang, kill = said[2].stdout.splitlines()
+    assert hang.startswith("f1  callback_hang hang_ms=5000 status=500 delivered=false, probability 0.1, 5")
+    assert kill.startswith("f2  function_kill of local-send-vendor after_ms=50.0, 8")
+    assert [each["id"] for each in json.loads(said[4].stdout)] == ["f2"]
+    assert said[6].stdout == ""
+    words = ["no fault f1 is on", "must be a number", "hang_ms=10000", "it has half_open", "SendVendor"]
+    for each, word in zip(said[7:], words, strict=True):
+        assert word in each.stderr
+        assert len(each.stderr.strip().splitlines()) == 1

@@ -13,7 +13,7 @@ TRACKER = Path(tracker.__file__).parent
 SIMULATOR = Path(simulator.__file__).parent
 
 LEAVES = {"errors", "clock", "invocation", "http11", "endpoints", "loopback", "resources", "setting", "trust"}
-LEAVES |= {"fault_kinds", "active_faults", "fault_board", "stack_outputs"}
+LEAVES |= {"fault_kinds", "active_faults", "fault_board", "fault_client", "stack_outputs"}
 """Single modules that any room may use; they import no room."""
 
 MAY_IMPORT = {

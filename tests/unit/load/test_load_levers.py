@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from simulator.clock import SystemClock
-from simulator.errors import EnvironmentFailure
+from simulator.errors import EnvironmentFailure, InputError
 from simulator.fault_kinds import FAULT_KINDS, POISON_BODIES
 from simulator.gateway.ids import is_connection_id
 from simulator.load import stack_lever
@@ -119,7 +119,7 @@ async def test_a_fault_of_a_group_that_is_not_there_is_trouble(lever: StackLever
 
 async def test_what_the_stack_says_no_to_is_told(lever: StackLever, control: Control) -> None:
     control.answer = (400, {"message": "no such table."})
-    with pytest.raises(EnvironmentFailure, match=r"no such table\."):
+    with pytest.raises(InputError, match=r"no such table\."):
         await lever.begin(Fault(THROTTLE, attributes=ATTRIBUTES), Random(1))
 
 
