@@ -247,6 +247,8 @@ def test_fanout_throttled(group, serve):
         exits.enter_context(apart(server.pid))
         boto3_posts = Boto3Posts(server.url)
         exits.callback(boto3_posts.close)
+        without_network = Boto3WithoutNetwork(server.url)
+        exits.callback(without_network.close)
         few = ids[:BOTO3_POSTS]
 
         def all_taken(statuses: Counter[int]) -> None:
@@ -255,8 +257,12 @@ def test_fanout_throttled(group, serve):
         contestants = [
             ours(server, ids, may_retry=True),
             Contestant("boto3_sequential", "reference", lambda: boto3_posts.send(few, BODY), all_taken, len(few)),
+            Contestant(
+                "boto3_without_network", "ceiling", lambda: without_network.send(few, BODY), all_taken, len(few)
+            ),
         ]
         turns = hold(found, contestants, unit="post", rounds=5, server_pids=[server.pid])
+        contestants.pop()  # the server has not heard of it
         for each in contestants:
             server.expected.update(dict.fromkeys(ids[: each.units], turns))
         server.assert_received(None)
