@@ -98,15 +98,18 @@ def test_credentials_that_are_renewed_meanwhile_sign_what_is_posted_after(
     viewers, connections_api, batch, make_update, context, monkeypatch
 ):
     viewers("a=")
-    answer = threading.Event()
+    posted, answer = threading.Event(), threading.Event()
     connections_api.script["a="] = [answer]
-    asked = []
+    connections_api.on_post = posted.set
+    renewed = []
 
     def credentials():
-        asked.append(len(asked))
-        if len(asked) == 3:  # the second ones are in use by now
+        if not posted.is_set():
+            return aws.Credentials("AK", "SK", "TOKEN1")
+        renewed.append(1)
+        if len(renewed) == 2:  # the first time round they have come into use
             answer.set()
-        return aws.Credentials("AK", "SK", f"TOKEN{min(len(asked), 2)}")
+        return aws.Credentials("AK", "SK", "TOKEN2")
 
     monkeypatch.setattr("tracker.delivery.current_credentials", credentials)
     monkeypatch.setattr("tracker.fanout.broadcast.CREDENTIALS_EVERY_S", 0.01)
