@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import errno
 import functools
-import ipaddress
 import socket
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -31,6 +30,7 @@ from simulator.load.shard import WHOLE_LOAD, Shard
 from simulator.load.snapshot import SnapshotError, vendors_of
 from simulator.load.subscribers import Ending
 from simulator.load.viewer_connection import ViewerConnection
+from simulator.loopback import is_loopback
 from simulator.trust import tls_context
 from simulator.vendors.seeds import seeded
 
@@ -467,9 +467,4 @@ async def _pause(seconds: float, stop: asyncio.Event) -> None:
 
 def _proxy(url: str) -> Literal[True] | None:
     """Go through the environment's proxy to reach another machine, never to reach this one."""
-    host = urlsplit(url).hostname or ""
-    try:
-        is_local = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        is_local = host == "localhost" or host.endswith(".localhost")
-    return None if is_local else True
+    return None if is_loopback(urlsplit(url).hostname or "") else True

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import secrets
+import socket
 import sys
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -25,6 +26,7 @@ TOKEN_VARIABLE = "TRACKER_SIM_TOKEN"  # noqa: S105  the name of a variable
 _LOCAL_JOIN_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 10.0
 _TOKEN_BYTES = 24
+_ANY = ("0.0.0.0", "::", "[::]", "*")  # noqa: S104  compared with, not listened on
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ class Crew:
         if self._settings.expected:
             self._note(
                 f"waiting for {self._settings.expected} workers: {TOKEN_VARIABLE}={self._settings.token} tracker-sim "
-                f"worker --master {self._settings.host}:{self._engine.port}"
+                f"worker --master {self._reached_at()}:{self._engine.port}"
             )
         ended = [asyncio.create_task(each.wait()) for each in self._processes]
         complete = asyncio.create_task(self._complete.wait())
@@ -137,6 +139,10 @@ class Crew:
             said = [line for lines in self._complaints.values() for line in lines if line]
             why = f" ({said[-1]})" if said else ""
             raise EnvironmentFailure(f"only {len(self.members)} of {self._settings.size} workers joined{why}.")
+
+    def _reached_at(self) -> str:
+        """What another machine may call this one, when it listens on all its addresses."""
+        return socket.gethostname() if self._settings.host in _ANY else self._settings.host
 
     # -- what is heard -------------------------------------------------------------------------------------------------
 

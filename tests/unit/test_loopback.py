@@ -2,7 +2,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import pytest
 
-from simulator.loopback import without_proxy
+from simulator.loopback import is_loopback, without_proxy
 
 LOOPBACK = "127.0.0.1,localhost,::1,[::1]"
 
@@ -31,3 +31,22 @@ def test_python_believes_it(monkeypatch, host):
     assert getproxies()["http"] == "http://proxy.example:3128"
     assert proxy_bypass(host)
     assert not proxy_bypass("api.example:80")
+
+
+@pytest.mark.parametrize(
+    ("host", "is_ours"),
+    [
+        ("127.0.0.1", True),
+        ("127.9.9.9", True),
+        ("::1", True),
+        ("[::1]", True),
+        ("localhost", True),
+        ("api.localhost", True),
+        ("0.0.0.0", False),
+        ("10.0.0.5", False),
+        ("localhost.example.com", False),
+        ("", False),
+    ],
+)
+def test_only_this_machines_own_addresses_are_loopback(host, is_ours):
+    assert is_loopback(host) is is_ours
