@@ -310,10 +310,11 @@ def _own_notes(facts: RunFacts) -> list[str]:
     if sent_late_ms is not None and sent_late_ms > _TOO_LATE_MS:
         asked = _rate(facts.planned, facts.planned_duration_s)
         achieved = _rate(facts.published, max(facts.publishing_s, facts.planned_duration_s))
+        # How many were asked is not known of a run that was stopped before all of them were made.
+        of_asked = "" if asked is None else f" of the {asked:,.1f} that were asked"
         notes.append(
             f"Updates left up to {sent_late_ms / 1_000:,.1f} s late (p99): the vendors table and the queue took "
-            f"{achieved} "
-            f"updates a second of the {asked} that were asked, so that is the rate that was put to the test."
+            f"{achieved or 0:,.1f} updates a second{of_asked}, so that is the rate that was put to the test."
         )
     if noted_late_ms is not None and noted_late_ms > _BLURRED_MS:
         notes.append(

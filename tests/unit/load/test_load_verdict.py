@@ -368,6 +368,12 @@ def test_a_partial_run_is_marked() -> None:
     assert verdict.document["rates"]["asked_updates_per_s"] is None
 
 
+def test_a_late_load_that_was_stopped_does_not_know_what_was_asked() -> None:
+    late = OwnFigures(latencies(2.0), Latencies(), 0.1, 80.0)
+    (note,) = build_verdict(facts(own=late, publishing_s=10.0, planned=None)).document["notes"]
+    assert note.endswith("took 1.0 updates a second, so that is the rate that was put to the test.")
+
+
 def test_a_load_that_could_not_keep_up_says_what_was_put_to_the_test() -> None:
     late = OwnFigures(latencies(2.0), latencies(0.25), 0.1, 80.0)
     assert build_verdict(facts(own=late, publishing_s=10.0)).document["notes"] == [
