@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 import threading
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from moto.sqs.models import sqs_backends
+from moto.dynamodb.models.dynamo_type import DynamoType, Item
+from moto.sqs.models import Message, sqs_backends
+
+from simulator.cloud.patches.sqs_deleted_handles import RecentHandles
 
 Call = Callable[..., tuple[int, dict[str, Any]]]
 
@@ -187,3 +192,36 @@ def test_a_look_at_one_attribute_does_not_count_the_backlog(call: Call, monkeypa
         monkeypatch.setattr(Queue, f"approximate_number_of_messages{name}", property(counted))
     assert bodies(call, url) == ["x"]
     assert call("sqs", "GetQueueAttributes", QueueUrl=url, AttributeNames=["QueueArn"])[0] == 200
+
+
+# -- what is not kept ------------------------------------------------------------------------------------------------
+
+
+def test_messages_and_items_are_forgotten_when_they_are_gone(call: Call) -> None:
+    """Stock moto lists each that was ever made, and each copy, on its dashboard."""
+    kept = {model: len(model.instances_tracked) for model in (Message, Item)}
+    url = create(call)
+    call("sqs", "SendMessage", QueueUrl=url, MessageBody="x")
+    handle = call("sqs", "ReceiveMessage", QueueUrl=url)[1]["Messages"][0]["ReceiptHandle"]
+    [message] = sqs_backends["123456789012"]["us-east-1"].queues["work"]._messages
+    gone = weakref.ref(message)
+    del message
+    call("sqs", "DeleteMessage", QueueUrl=url, ReceiptHandle=handle)
+    assert gone() is None
+    copy.deepcopy(Item(DynamoType({"S": "k"}), None, {}))
+    assert {model: len(model.instances_tracked) for model in (Message, Item)} == kept
+
+
+def test_Q20_a_message_may_be_deleted_again(call: Call) -> None:
+    url = create(call)
+    call("sqs", "SendMessage", QueueUrl=url, MessageBody="x")
+    handle = call("sqs", "ReceiveMessage", QueueUrl=url)[1]["Messages"][0]["ReceiptHandle"]
+    assert [call("sqs", "DeleteMessage", QueueUrl=url, ReceiptHandle=handle)[0] for _ in range(2)] == [200, 200]
+    assert call("sqs", "DeleteMessage", QueueUrl=url, ReceiptHandle="never")[0] == 400
+
+
+def test_the_oldest_deleted_handles_make_room_for_new_ones() -> None:
+    handles = RecentHandles(kept=3)
+    handles.update(["a", "b"])
+    handles.update(["c", "a", "d"])
+    assert [handle in handles for handle in "abcd"] == [False, True, True, True]
