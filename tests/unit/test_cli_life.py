@@ -10,6 +10,9 @@ import click
 import pytest
 
 from simulator import cli
+from simulator.cli import run
+from simulator.cli.output import HarmlessFormatter
+from simulator.cli.stopping import unless_stopped
 from simulator.errors import EnvironmentFailure, InputError
 
 
@@ -17,7 +20,7 @@ async def test_what_started_is_given_on():
     async def start():
         return "started"
 
-    assert await cli._unless_stopped(asyncio.Event(), start()) == "started"
+    assert await unless_stopped(asyncio.Event(), start()) == "started"
 
 
 async def test_a_start_that_fails_fails_as_it_did():
@@ -25,7 +28,7 @@ async def test_a_start_that_fails_fails_as_it_did():
         raise EnvironmentFailure("no.")
 
     with pytest.raises(EnvironmentFailure, match=r"no\."):
-        await cli._unless_stopped(asyncio.Event(), start())
+        await unless_stopped(asyncio.Event(), start())
 
 
 async def test_a_stop_ends_the_start_and_waits_until_it_has_been_undone():
@@ -39,7 +42,7 @@ async def test_a_stop_ends_the_start_and_waits_until_it_has_been_undone():
             await asyncio.get_running_loop().run_in_executor(None, undone.append, True)
 
     with pytest.raises(click.Abort):
-        await cli._unless_stopped(stop, start())
+        await unless_stopped(stop, start())
     assert undone == [True]
 
 
@@ -66,15 +69,15 @@ async def test_a_run_starts_one_stack_and_leaves_it(monkeypatch, tmp_path):
     monkeypatch.setattr("simulator.child.StackProcess", Stack)
     monkeypatch.setattr("simulator.load.prepare", lambda scenario: None)
     monkeypatch.setattr("simulator.load.run_scenario", play)
-    stack = functools.partial(cli._stack_here, [], tmp_path / "log")
-    assert await cli._play(SimpleNamespace(name="x"), stack) == "verdict"
+    stack = functools.partial(run._stack_here, [], tmp_path / "log")
+    assert await run._play(SimpleNamespace(name="x"), stack) == "verdict"
     assert happened == ["start", "endpoints", "stop"]
 
 
 def test_a_log_of_the_users_own_is_never_removed(tmp_path):
     log = tmp_path / "mine"
     log.write_text("kept")
-    with pytest.raises(InputError), cli._log_file(log, "x"):
+    with pytest.raises(InputError), run._log_file(log, "x"):
         raise InputError("no.")
     assert log.read_text() == "kept"
 
@@ -86,7 +89,7 @@ def test_a_log_of_the_users_own_is_never_removed(tmp_path):
 )
 def test_the_temporary_log_stays_only_where_it_may_tell_something(error, kept):
     seen = []
-    with pytest.raises(type(error)), cli._log_file(None, "../a b/é") as log:  # noqa: PT012
+    with pytest.raises(type(error)), run._log_file(None, "../a b/é") as log:  # noqa: PT012
         seen.append(log)
         raise error
     [log] = seen
@@ -96,7 +99,7 @@ def test_the_temporary_log_stays_only_where_it_may_tell_something(error, kept):
 
 
 def test_no_line_of_the_log_can_drive_a_terminal(caplog):
-    formatter = cli._HarmlessFormatter("%(levelname)s %(message)s")
+    formatter = HarmlessFormatter("%(levelname)s %(message)s")
     record = logging.LogRecord("a", logging.INFO, "f", 1, "x\x1b[2J\r\u202e\n\ty é", (), None)
     assert formatter.format(record) == "INFO x\\x1b[2J\\r\\u202e\n\ty é"
 

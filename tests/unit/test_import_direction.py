@@ -59,7 +59,13 @@ def test_a_room_imports_only_rooms_below_it(room):
 
 def test_every_room_has_its_rule():
     rooms = {path.name for path in SIMULATOR.iterdir() if (path / "__init__.py").exists()}
-    assert rooms == set(MAY_IMPORT)
+    assert rooms == {*MAY_IMPORT, "cli"}
+
+
+def test_nothing_imports_the_command_line_that_drives_it_all():
+    by = {file.relative_to(SIMULATOR).parts[0] for file, name in imported_by(SIMULATOR) if name == "simulator.cli"}
+    by |= {file.relative_to(SIMULATOR).parts[0] for file, name in imported_by(SIMULATOR) if "simulator.cli." in name}
+    assert by == {"cli", "__main__.py"}
 
 
 def test_the_simulator_knows_the_tracker_only_by_its_wire_its_table_writer_and_its_tokens():

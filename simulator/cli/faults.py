@@ -7,21 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from simulator.cli.options import debug_option, port_option
 from simulator.errors import InputError
 
 if TYPE_CHECKING:
     from simulator.fault_client import FaultClient
     from simulator.fault_kinds import FaultKind
 
-_DEBUG_HELP = "Show tracebacks. Default: one sentence."
 _STYLES: dict[str, dict[str, Any]] = {"piece": {"bold": True}, "kind": {}, "detail": {"dim": True}}
-_port_option = click.option("--port", type=int, help="Main port of the stack, when several are running.")
-_debug_option = click.option("--debug", is_flag=True, expose_value=False, help=_DEBUG_HELP)
 
 
 @click.group(invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="Print them as a JSON list on stdout.")
-@_debug_option
+@debug_option
 @click.pass_context
 def faults(context: click.Context, as_json: bool) -> None:
     """List what can go wrong: every kind of fault with its attributes, their units and defaults.
@@ -47,8 +45,8 @@ def faults(context: click.Context, as_json: bool) -> None:
 @click.option("--probability", type=float, default=1.0, help="Of each call, viewer …, 0 to 1. Default: 1.")
 @click.option("--target", help="A function, queue, table or connection to narrow it to. Default: all.")
 @click.option("--seed", default="0", help="Of its chance. Default: 0.")
-@_port_option
-@_debug_option
+@port_option
+@debug_option
 def begin(kind: str, attributes: tuple[str, ...], port: int | None, **wish: Any) -> None:
     """Switch a fault on in the running stack: `begin callback_hang hang_ms=5000 --for 30`. Prints its id."""
     from simulator.fault_kinds import FAULT_KINDS  # noqa: PLC0415
@@ -63,8 +61,8 @@ def begin(kind: str, attributes: tuple[str, ...], port: int | None, **wish: Any)
 
 @faults.command()
 @click.option("--json", "as_json", is_flag=True, help="Print them as a JSON list on stdout.")
-@_port_option
-@_debug_option
+@port_option
+@debug_option
 def on(as_json: bool, port: int | None) -> None:
     """List the faults that are on in the running stack, oldest first."""
     found = _client(port).on()
@@ -80,8 +78,8 @@ def on(as_json: bool, port: int | None) -> None:
 
 @faults.command()
 @click.argument("ids", nargs=-1, metavar="[ID]…")
-@_port_option
-@_debug_option
+@port_option
+@debug_option
 def end(ids: tuple[str, ...], port: int | None) -> None:
     """Switch faults of the running stack off, by their ids; without any, all of them."""
     client = _client(port)
