@@ -17,7 +17,7 @@ GOOD = """
 import json, os, sys
 print(json.dumps({"websocket_url": None, "http_url": None, "management_url": None, "apis": {}, "aws_endpoint_url": "u",
                   "lambda_url": "l", "region": "r", "queue_urls": {}, "tables": [], "functions": [],
-                  "pid": os.getpid()}), flush=True)
+                  "pid": os.getpid(), "ca_bundle": None}), flush=True)
 """
 UNTIL_STDIN_CLOSES = "sys.stdin.read()\n"
 
