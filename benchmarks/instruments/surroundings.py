@@ -15,14 +15,15 @@ _MORE_PACKAGES = ("aiohttp",)
 
 
 def surroundings() -> dict[str, Any]:
-    """`began`, `machine`, `versions` and `commit` (of the checkout that the measured packages run from, or null)."""
+    """`began`, `machine`, `versions` and `commit` (of the checkout that the measured packages come from, or null)."""
     versions = provenance.versions()
     versions["packages"] |= {name: metadata.version(name) for name in _MORE_PACKAGES}
     return {
         "began": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "machine": {**provenance.machine(), "cpu": _cpu_name(), "usable_cpus": len(cpus()) or None},
         "versions": versions,
-        "commit": provenance.commit(),
+        # tox measures a wheel, built from the checkout that these benchmarks are in.
+        "commit": provenance.commit() or provenance.commit(Path(__file__).resolve().parents[2]),
     }
 
 

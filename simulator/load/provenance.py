@@ -32,9 +32,11 @@ def machine() -> dict[str, Any]:
     }
 
 
-def commit() -> dict[str, Any] | None:
-    """`id` and `dirty` of the checkout the tool runs from; None for an installed one, or without git."""
-    root = Path(__file__).resolve().parents[2]
+_OWN_CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def commit(root: Path = _OWN_CHECKOUT) -> dict[str, Any] | None:
+    """`id` and `dirty` of a checkout, by default that the tool runs from; None for an installed one, or without git."""
     git = shutil.which("git")
     if git is None or not (root / ".git").exists():
         return None
