@@ -179,7 +179,9 @@ def _crew(local: int, expected: int, listen: str, target: str | None) -> Any:
             raise InputError("--listen has no use without workers; give --expect-workers, or leave it out.")
         return None
     from simulator.workers.crew import TOKEN_VARIABLE, CrewSettings  # noqa: PLC0415
+    from simulator.workers.engine import require_locust  # noqa: PLC0415
 
+    require_locust()
     host, port = host_and_port(listen, "--listen")
     if not is_loopback(host) and target is None:
         raise InputError(

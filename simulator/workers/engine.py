@@ -25,6 +25,14 @@ _STOP_TIMEOUT_S = 5.0
 _LINE_LIMIT_BYTES = 1024 * 1024
 
 
+def require_locust() -> None:
+    """Raise InputError where Locust is not installed; whoever starts something else first asks before that."""
+    if importlib.util.find_spec("locust") is None:
+        raise InputError(
+            "workers need Locust, which is not installed; run `pip install 'vendor-tracker[simulator,distributed]'`."
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something that happened at the other end."""
@@ -57,11 +65,7 @@ class Engine:
         self._complaining: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        if importlib.util.find_spec("locust") is None:
-            raise InputError(
-                "workers need Locust, which is not installed; run `pip install "
-                "'vendor-tracker[simulator,distributed]'`."
-            )
+        require_locust()
         path = os.pathsep.join(filter(None, [PACKAGES, os.environ.get("PYTHONPATH", "")]))
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,

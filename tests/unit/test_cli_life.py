@@ -115,3 +115,10 @@ def test_an_error_that_quotes_a_peer_cannot_drive_a_terminal(monkeypatch, capsys
         cli.main()
     assert end.value.code == 1
     assert capsys.readouterr().err == "Error: the server ended the connection with 4000 \\x1b]0;owned\\x07.\n"
+
+
+def test_workers_without_locust_are_refused_before_a_stack_is_started(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("simulator.child.StackProcess", lambda *_, **__: pytest.fail("a stack was started"))
+    with pytest.raises(InputError, match="workers need Locust"):
+        cli.cli.main(["run", "quickstart", "--workers", "2", "--no-results"], standalone_mode=False)
